@@ -1,0 +1,80 @@
+"""What a data set must tell and give, whatever the format of its files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centernet.datasets.image import read_image
+from centernet.datasets.objects import Objects
+
+if TYPE_CHECKING:
+    from centernet.detectors.results import Detections
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Info:
+    """Facts of a data set, read from its annotations wherever they state them.
+
+    `provides` is a subset of {"boxes", "keypoints", "extremes", "masks", "cuboids", "identities"}.
+    `mean` and `std` (of colours in [0, 1]) are in the channel order of the images, BGR.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    category_ids: tuple[int, ...]  # of the class at the same place, as the files write it
+    provides: frozenset[str] = frozenset({"boxes"})
+    joints: tuple[str, ...] = ()
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()  # limbs as pairs of joint indices from 0
+    sigmas: tuple[float, ...] | None = None  # of the joints, for OKS
+    mean: Triple = (0.40789654, 0.44719302, 0.47009549)
+    std: Triple = (0.28863828, 0.27408164, 0.27809835)
+    colour: str = "BGR"
+    resolution: tuple[int, int] = (512, 512)  # default input (height, width)
+    max_objects: int = 128
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+
+class Source(ABC):
+    """Images and their objects, read on demand; safe to copy into worker processes."""
+
+    info: Info
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def image_id(self, index: int) -> int | str:
+        """The id by which results name the image."""
+
+    @abstractmethod
+    def path(self, index: int) -> Path: ...
+
+    @abstractmethod
+    def objects(self, index: int) -> Objects:
+        """Annotations of image `index`, in its pixels."""
+
+    @abstractmethod
+    def evaluate(
+        self, results: Mapping[int | str, Detections], folder: Path
+    ) -> dict[str, float]:
+        """Write the results file of the format into `folder`, print the standard table.
+
+        Returns the metrics; the first is the one a run is judged by ("AP" in [0, 1], say).
+        """
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W, 3) BGR; raises ImageError (a UserError) when it cannot be read."""
+        return read_image(self.path(index))
