@@ -1,4 +1,4 @@
-"""What a run says and keeps: the progress bar, log.txt, metrics.jsonl, TensorBoard when installed."""
+"""What a run says and keeps: progress bar, log.txt, metrics.jsonl, TensorBoard if installed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ METRICS = "metrics.jsonl"
 class EpochBar:
     """Progress of one epoch, with the running means of its statistics; a context manager.
 
-    On a terminal it is a bar; elsewhere (a pipe, nohup, a batch queue), or when `print_iter` is given,
-    plain lines: every `print_iter` iterations, or else every `seconds` seconds, and the last one.
+    On a terminal it is a bar; elsewhere (a pipe, nohup, a batch queue), or when `print_iter` is
+    given, plain lines: every `print_iter` iterations, or else every `seconds` seconds, and the
+    last one.
     """
 
     def __init__(
@@ -53,9 +54,8 @@ class EpochBar:
         self._net_time = 0.0
         self._start = self._shown = time.monotonic()
         terminal = stream is not None and stream.isatty() and not print_iter
-        self._seconds = (
-            0.1 if terminal else seconds
-        )  # a redraw per iteration would wait for the GPU
+        # A redraw in every iteration would wait for the GPU in every iteration.
+        self._seconds = 0.1 if terminal else seconds
         self._bar = _bar(stream, label, total) if terminal else None
 
     @property
@@ -149,8 +149,8 @@ class Logger:
     """The voice and the memory of one run.
 
     `folder` is the run's folder (None keeps nothing, as for a demo). Processes of a rank above 0
-    neither speak nor write. `log.txt` and `metrics.jsonl` go on over restarts; TensorBoard events go
-    to a folder `logs_<time>` per start, as TensorBoard likes them.
+    neither speak nor write. `log.txt` and `metrics.jsonl` go on over restarts; TensorBoard events
+    go to a folder `logs_<time>` per start, as TensorBoard likes them.
     """
 
     def __init__(
@@ -171,16 +171,13 @@ class Logger:
         self._print_iter = print_iter
         self._hide_data_time = hide_data_time
         self._seconds = seconds
-        self._log: TextIO | None = None
         self._events: Any = None
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Line by line, so that a killed run keeps all it has said.
-            self._log = open(self.folder / LOG, "a", encoding="utf-8", buffering=1)
             self._events = _event_writer(self.folder) if tensorboard else None
 
     def epoch(self, phase: str, epoch: int | None, total: int) -> EpochBar:
-        """Progress over `total` iterations of `phase` ("train", "val", "test"): use it in a `with`."""
+        """Progress over `total` iterations of `phase` ("train", "val", "test"), for a `with`."""
         return EpochBar(
             phase,
             epoch,
@@ -196,11 +193,11 @@ class Logger:
         """Say a line and keep it in log.txt."""
         if self._stream is not None:
             print(line, file=self._stream, flush=True)
-        if self._log is not None:
-            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+        if self.folder is not None:
+            _append(self.folder / LOG, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
 
     def metrics(self, epoch: int, phase: str, values: Mapping[str, float]) -> None:
-        """Keep the figures of an epoch: a line in log.txt, one in metrics.jsonl, TensorBoard scalars.
+        """Keep the figures of an epoch: in log.txt, metrics.jsonl and TensorBoard.
 
         JSON has no NaN or infinity; such a figure is written as null.
         """
@@ -211,8 +208,7 @@ class Logger:
             return
         finite = {name: v if math.isfinite(v) else None for name, v in figures.items()}
         row = json.dumps({"epoch": epoch, "phase": phase, **finite}, allow_nan=False)
-        with open(self.folder / METRICS, "a", encoding="utf-8") as handle:
-            handle.write(row + "\n")
+        _append(self.folder / METRICS, row)
         if self._events is not None:
             for name, value in figures.items():
                 self._events.add_scalar(f"{phase}_{name}", value, epoch)
@@ -231,13 +227,16 @@ class Logger:
             write_text(self.folder / METRICS, "".join(f"{line}\n" for line in kept))
 
     def close(self) -> None:
-        """Close the files; nothing can be written afterwards."""
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        """Close TensorBoard's file; the others are never left open."""
         if self._events is not None:
             self._events.close()
             self._events = None
+
+
+def _append(path: Path, line: str) -> None:
+    # Opened for each line, so that a killed run keeps all it has said.
+    with open(path, "a", encoding="utf-8") as handle:
+        handle.write(line + "\n")
 
 
 def _epoch_of(line: str) -> float:
