@@ -1,0 +1,65 @@
+"""Names of tensors in the checkpoints that others published, and how they become ours.
+
+Our keys are `backbone.<name>` and `heads.<name>`; the published ones are the bare `<name>`, often
+behind the `module.` that a data-parallel wrapper leaves. ExtremeNet (Zhou et al., "Bottom-up Object
+Detection by Grouping Extreme and Center Points", CVPR 2019) is the same two-stack hourglass as ours
+with other head names, so that its weights start the `exdet` task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+
+PREFIXES = ("backbone.", "heads.")
+WRAPPERS = ("module.", "_orig_mod.")
+EXTREMENET_HEADS = {
+    "t_heats": "hm_t",
+    "l_heats": "hm_l",
+    "b_heats": "hm_b",
+    "r_heats": "hm_r",
+    "ct_heats": "hm_c",
+    "t_regrs": "reg_t",
+    "l_regrs": "reg_l",
+    "b_regrs": "reg_b",
+    "r_regrs": "reg_r",
+}
+
+
+def published_key(key: str) -> str:
+    """The published name of one of our keys: `heads.hm.2.weight` becomes `hm.2.weight`."""
+    for prefix in PREFIXES:
+        if key.startswith(prefix):
+            return key[len(prefix) :]
+    return key
+
+
+def unwrapped(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`weights` without the prefixes of data-parallel and compile wrappers."""
+    return {_unwrap(key): value for key, value in weights.items()}
+
+
+def _unwrap(key: str) -> str:
+    while key.startswith(WRAPPERS):
+        key = key.split(".", 1)[1]
+    return key
+
+
+def our_names(weights: Mapping[str, Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
+    """Rename the tensors of a checkpoint to `keys`, the names of the model at hand.
+
+    Accepts our own names, published names and ExtremeNet's; a name that matches none of `keys`
+    stays as it is (it belongs to a part that this model does not have).
+    """
+    ours = {published_key(key): key for key in keys}
+    renamed = {}
+    for key, value in unwrapped(weights).items():
+        name = _from_extremenet(published_key(key))
+        renamed[ours.get(name, key)] = value
+    return renamed
+
+
+def _from_extremenet(name: str) -> str:
+    head, dot, rest = name.partition(".")
+    return EXTREMENET_HEADS.get(head, head) + dot + rest
