@@ -1,0 +1,117 @@
+"""Pictures of 3D boxes: in the camera image and seen from above.
+
+The camera frame is KITTI's: x right, y down, z forward, metres. A cuboid stands on its location,
+turned by `rotation` about the y axis; dimensions are height, width, length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from centernet.utils.palette import BGR, BLACK, WHITE
+
+if TYPE_CHECKING:
+    from centernet.datasets.objects import Cuboids
+
+_NEAR = 0.1  # metres; what lies nearer to the camera plane cannot be projected
+_SHIFT = 4  # OpenCV draws in sixteenths of a pixel
+_FAR = 1 << 15
+
+# Corners 0..3 are the bottom face, 4..7 the top above them; 0, 1, 5, 4 look forward.
+_EDGES = tuple(
+    (a, b)
+    for low in (0, 4)
+    for a, b in ((low, low + 1), (low + 1, low + 2), (low + 2, low + 3), (low + 3, low))
+)
+_EDGES += tuple((corner, corner + 4) for corner in range(4))
+_FRONT_CROSS = ((0, 5), (1, 4))
+
+
+def cuboid_corners(cuboids: Cuboids) -> np.ndarray:
+    """(N, 8, 3) corners: the bottom face (front first), then the top face in the same order."""
+    heights, widths, lengths = cuboids.dimensions.astype(np.float64).T
+    along = np.array([1, 1, -1, -1] * 2) * lengths[:, None] / 2
+    across = np.array([1, -1, -1, 1] * 2) * widths[:, None] / 2
+    up = -np.array([0] * 4 + [1] * 4) * heights[:, None]
+    cos, sin = np.cos(cuboids.rotations)[:, None], np.sin(cuboids.rotations)[:, None]
+    turned = np.stack([cos * along + sin * across, up, cos * across - sin * along], axis=-1)
+    return turned + cuboids.locations[:, None].astype(np.float64)
+
+
+def project(points: np.ndarray, calibration: np.ndarray) -> np.ndarray:
+    """Image pixels (..., 2) of camera-frame `points` (..., 3) under a (3, 4) camera matrix."""
+    seen = points @ calibration[:, :3].T + calibration[:, 3]
+    return seen[..., :2] / seen[..., 2:]
+
+
+def draw_cuboids(
+    image: np.ndarray,
+    cuboids: Cuboids,
+    calibration: np.ndarray,
+    colours: Sequence[BGR],
+    width: int = 2,
+) -> np.ndarray:
+    """The edges of each cuboid in the camera image; a cross marks the side that faces forward.
+
+    Edges are cut where they pass behind the camera. The farthest cuboid is drawn first.
+    """
+    canvas = image.copy()
+    corners = cuboid_corners(cuboids)
+    for row in np.argsort(-cuboids.locations[:, 2], kind="stable"):
+        for ends in _EDGES:
+            _draw_edge(canvas, corners[row, ends], calibration, BLACK, width + 2)
+        for ends in _EDGES:
+            _draw_edge(canvas, corners[row, ends], calibration, colours[row], width)
+        for ends in _FRONT_CROSS:
+            _draw_edge(canvas, corners[row, ends], calibration, colours[row], max(1, width // 2))
+    return canvas
+
+
+def _draw_edge(
+    canvas: np.ndarray, ends: np.ndarray, calibration: np.ndarray, ink: BGR, width: int
+) -> None:
+    near, far = sorted(ends, key=lambda end: end[2])
+    if far[2] <= _NEAR:
+        return
+    if near[2] < _NEAR:
+        near = near + (far - near) * (_NEAR - near[2]) / (far[2] - near[2])
+    pixels = np.clip(project(np.stack([near, far]), calibration), -_FAR, _FAR)
+    start, end = np.round(pixels * (1 << _SHIFT)).astype(int).tolist()
+    cv2.line(canvas, start, end, ink, width, cv2.LINE_AA, _SHIFT)
+
+
+def birds_eye(
+    cuboids: Cuboids,
+    colours: Sequence[BGR],
+    size: int = 480,
+    reach: float = 60.0,
+    theme: str = "white",
+) -> np.ndarray:
+    """A square picture from above: the camera at the bottom middle, `reach` metres up the image.
+
+    Rings every 10 metres; the line from a cuboid's middle marks its front.
+    """
+    paper, faint = (WHITE, (200, 200, 200)) if theme == "white" else (BLACK, (80, 80, 80))
+    canvas = np.full((size, size, 3), paper, np.uint8)
+    scale = size / reach
+
+    def pixel(x: float, z: float) -> tuple[int, int]:
+        spot = np.clip(np.nan_to_num([size / 2 + x * scale, size - z * scale]), -_FAR, _FAR)
+        return round(spot[0]), round(spot[1])
+
+    for metres in range(10, int(reach) + 1, 10):
+        radius = round(metres * scale)
+        cv2.circle(canvas, pixel(0, 0), radius, faint, 1, cv2.LINE_AA)
+        cv2.putText(canvas, f"{metres} m", (size // 2 + 3, size - radius + 12),
+                    cv2.FONT_HERSHEY_SIMPLEX, 0.36, faint, 1, cv2.LINE_AA)  # fmt: skip
+    corners = cuboid_corners(cuboids)
+    for row, ink in enumerate(colours):
+        outline = np.array([pixel(x, z) for x, _, z in corners[row, :4]])
+        cv2.polylines(canvas, [outline], True, ink, 2, cv2.LINE_AA)
+        (x, _, z), (front_x, _, front_z) = cuboids.locations[row], corners[row, :2].mean(axis=0)
+        cv2.line(canvas, pixel(x, z), pixel(front_x, front_z), ink, 2, cv2.LINE_AA)
+    return canvas
