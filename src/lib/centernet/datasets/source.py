@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.datasets.image import read_image
+from centernet.datasets.image import ImageError, read_image
 from centernet.datasets.objects import Objects
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Source(ABC):
     """Images and their objects, read on demand; safe to copy into worker processes."""
 
     info: Info
+    strict: bool = False  # stop at the first bad object or image instead of dropping it
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -78,3 +80,12 @@ class Source(ABC):
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3) BGR; raises ImageError (a UserError) when it cannot be read."""
         return read_image(self.path(index))
+
+    def drop_image(self, index: int, error: ImageError) -> None:
+        """Leave image `index` out because of `error`: said once a process, or raised if `strict`."""
+        if self.strict:
+            raise error
+        seen: set[int] = self.__dict__.setdefault("unreadable", set())
+        if index not in seen:
+            seen.add(index)
+            print(f"{error}; left out (--strict to stop)", file=sys.stderr, flush=True)

@@ -1,0 +1,98 @@
+"""Samples for training: read, augment, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset as TorchDataset
+
+from centernet.datasets.augment import (
+    NO_AUGMENTATION,
+    Augmentation,
+    Colour,
+    Size,
+    normalise,
+)
+from centernet.datasets.image import ImageError
+from centernet.datasets.source import Source
+from centernet.errors import UserError
+from centernet.tasks.task import Task
+
+
+class Dataset(TorchDataset):
+    """What the network sees of a source and what it should answer, one image at a time.
+
+    A sample depends only on (seed, epoch, index): not on the worker that makes it, nor on the
+    samples made before. That is what makes a resumed run equal to one that never stopped.
+
+    A sample is {"input": (3, H, W) float32, "index": int, and the task's targets}. An image that
+    cannot be read stops training with its name, unless `skip_unreadable`: then the next image
+    stands in for it and its name is added to `unreadable`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        task: Task,
+        *,
+        size: Size,
+        stride: int = 4,
+        pad: int = 31,
+        keep_res: bool = False,
+        augmentation: Augmentation = NO_AUGMENTATION,
+        seed: int = 317,
+    ) -> None:
+        if len(source) == 0:
+            raise UserError(f"data set {source.info.name} has no image in this split")
+        self.source, self.task = source, task
+        self.size, self.stride, self.pad, self.keep_res = size, stride, pad, keep_res
+        self.augmentation, self.seed = augmentation, seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose augmentations the samples get."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.sample(index, np.random.default_rng([self.seed, self.epoch, index]))
+
+    def sample(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Make sample `index` with the draws of `rng`."""
+        index, image = self._readable(index)
+        framing, shape = self.task.framing, (image.shape[0], image.shape[1])
+        view, size = framing.whole(shape, self.size, pad=self.pad, keep_res=self.keep_res)
+        if self.augmentation is not NO_AUGMENTATION:
+            view = framing.train(shape, view, self.augmentation, rng)
+        colour = Colour.draw(rng) if self.augmentation.colour else None
+        return self.see(index, image, view, size, colour)
+
+    def see(
+        self, index: int, image: NDArray[np.uint8], view: Any, size: Size, colour: Colour | None
+    ) -> dict[str, Any]:
+        """The sample of `image` in a given view: no draw is left to make."""
+        info = self.source.info
+        canvas = view.warp(image, (size[1], size[0]))
+        map_size = size[0] // self.stride, size[1] // self.stride
+        objects = self.source.objects(index)
+        objects = objects.warp(view, (map_size[1], map_size[0]), info.flip_pairs)
+        targets = self.task.encode(objects, map_size)
+        return {
+            "input": torch.from_numpy(normalise(canvas, info.mean, info.std, colour)),
+            **{name: torch.from_numpy(value) for name, value in targets.items()},
+            "index": index,
+        }
+
+    def _readable(self, index: int) -> tuple[int, NDArray[np.uint8]]:
+        for step in range(len(self)):
+            chosen = (index + step) % len(self)
+            try:
+                return chosen, self.source.image(chosen)
+            except ImageError as error:
+                self.source.drop_image(chosen, error)
+        raise UserError(f"data set {self.source.info.name}: not one image can be read")

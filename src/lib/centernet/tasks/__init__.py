@@ -1,0 +1,10 @@
+"""The tasks, by the word that starts every command."""
+
+from __future__ import annotations
+
+from centernet.tasks.ctdet import Ctdet
+from centernet.tasks.task import Head, Task
+
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Ctdet,)}
+
+__all__ = ["TASKS", "Head", "Task"]

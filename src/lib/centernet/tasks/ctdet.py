@@ -1,0 +1,153 @@
+"""2D detection: a box's centre is a peak, its size and sub-pixel place are read off there.
+
+Method: Zhou, Wang, Kraehenbuehl, "Objects as Points", arXiv 1904.07850.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from centernet.datasets.objects import Objects
+from centernet.options.field import LossOptions, option
+from centernet.tasks.losses import Dense, Focal, Loss, MeanSquare, at_centres
+from centernet.tasks.peaks import gather, local_maxima, mirror, top_k
+from centernet.tasks.targets import draw_gaussian, object_radius, spread_value
+from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+
+
+@dataclass(frozen=True)
+class CtdetOptions(LossOptions):
+    """Flags of 2D detection."""
+
+    norm_wh: bool = option(False, "box sizes are learned relative to the true ones")
+    dense_wh: bool = option(False, "box sizes are learned all over a gaussian, not at its centre")
+    cat_spec_wh: bool = option(False, "one pair of size maps for every class")
+
+
+class Ctdet(Task):
+    """Boxes of any number of classes."""
+
+    name = "ctdet"
+    title = "2D boxes: centre, size, offset"
+    needs = frozenset({"boxes"})
+    Options = CtdetOptions
+
+    def make_heads(self) -> dict[str, Head]:
+        options, classes = self.options, self.info.num_classes
+        heat: Loss = MeanSquare("hm") if options.mse_loss else Focal("hm")
+        heads = {
+            "hm": sigmoid_heat(classes, heat, "hm_loss", options.hm_weight),
+            "wh": Head(
+                2 * classes if options.cat_spec_wh else 2,
+                self._size_loss(),
+                "wh_loss",
+                options.wh_weight,
+                flip=mirror,
+            ),
+        }
+        if not options.not_reg_offset:
+            offset = at_centres("reg", options.reg_loss)
+            heads["reg"] = Head(2, offset, "off_loss", options.off_weight)
+        return heads
+
+    def _size_loss(self) -> Loss:
+        options = self.options
+        if options.dense_wh:
+            return Dense("dense_wh", "dense_wh_mask")
+        if options.cat_spec_wh:
+            return at_centres("cat_spec_wh", "l1", mask="cat_spec_mask")
+        return at_centres("wh", options.reg_loss, relative=options.norm_wh)
+
+    def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
+        """Heat map (classes, h, w); wh, reg (N, 2), ind and reg_mask (N,) for N = max_objects.
+
+        With `dense_wh` maps (2, h, w), with `cat_spec_wh` rows (N, 2 * classes) besides.
+        """
+        rows, classes = self.info.max_objects, self.info.num_classes
+        objects = objects.select(slice(rows))
+        targets: dict[str, NDArray] = {
+            "hm": np.zeros((classes, *size), np.float32),
+            "reg_mask": np.zeros(rows, np.uint8),
+            "ind": np.zeros(rows, np.int64),
+            "wh": np.zeros((rows, 2), np.float32),
+            "reg": np.zeros((rows, 2), np.float32),
+        }
+        dense = np.zeros((2, *size) if self.options.dense_wh else (0, 1, 1), np.float32)
+        boxes = np.ascontiguousarray(objects.boxes, np.float32)
+        encode_boxes(boxes, objects.classes, *targets.values(), dense)
+        if self.options.dense_wh:
+            highest = targets["hm"].max(axis=0)
+            targets |= {"dense_wh": dense, "dense_wh_mask": np.stack([highest, highest])}
+        if self.options.cat_spec_wh:
+            targets |= self._by_class(targets, objects)
+        if self.options.not_reg_offset:
+            del targets["reg"]
+        return targets
+
+    def _by_class(self, targets: dict[str, NDArray], objects: Objects) -> dict[str, NDArray]:
+        rows, classes = self.info.max_objects, self.info.num_classes
+        sizes = np.zeros((rows, classes, 2), np.float32)
+        mask = np.zeros((rows, classes, 2), np.uint8)
+        used = np.flatnonzero(targets["reg_mask"])
+        sizes[used, objects.classes[used]] = targets["wh"][used]
+        mask[used, objects.classes[used]] = 1
+        return {"cat_spec_wh": sizes.reshape(rows, -1), "cat_spec_mask": mask.reshape(rows, -1)}
+
+    def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
+        """Boxes (B, K, 4), scores and classes (B, K) of the `k` highest peaks, in map pixels."""
+        peaks = top_k(local_maxima(maps["hm"]), k)
+        sizes = gather(maps["wh"], peaks.index)  # (B, K, 2) or (B, K, 2 * classes)
+        if self.options.cat_spec_wh:
+            pairs = sizes.unflatten(2, (-1, 2))
+            chosen = peaks.classes.view(*peaks.classes.shape, 1, 1).expand(-1, -1, 1, 2)
+            sizes = pairs.gather(2, chosen).squeeze(2)
+        corner = torch.stack([peaks.x, peaks.y], dim=2)
+        centres = corner + (gather(maps["reg"], peaks.index) if "reg" in maps else 0.5)
+        boxes = torch.cat([centres - sizes / 2, centres + sizes / 2], dim=2)
+        return {"boxes": boxes, "scores": peaks.scores, "classes": peaks.classes}
+
+
+@njit(cache=True)
+def encode_boxes(
+    boxes: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    heat: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    index: NDArray[np.int64],
+    sizes: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    dense: NDArray[np.float32],
+) -> None:
+    """Fill the targets from `boxes` (N, 4) in map pixels; object n goes to row n.
+
+    Boxes are clipped to the map and those with nothing inside are passed over. `dense` (2, h, w)
+    collects the sizes spread over the gaussians, unless it is empty.
+    """
+    height, width = heat.shape[1:]
+    for n in range(boxes.shape[0]):
+        x1 = min(max(boxes[n, 0], np.float32(0)), np.float32(width - 1))
+        y1 = min(max(boxes[n, 1], np.float32(0)), np.float32(height - 1))
+        x2 = min(max(boxes[n, 2], np.float32(0)), np.float32(width - 1))
+        y2 = min(max(boxes[n, 3], np.float32(0)), np.float32(height - 1))
+        w, h = x2 - x1, y2 - y1
+        if w <= 0 or h <= 0 or classes[n] < 0:
+            continue
+        centre_x, centre_y = np.float32((x1 + x2) / 2), np.float32((y1 + y2) / 2)
+        x, y = int(centre_x), int(centre_y)
+        radius = object_radius(h, w)
+        draw_gaussian(heat[classes[n]], x, y, radius)
+        sizes[n, 0], sizes[n, 1] = w, h
+        offsets[n, 0], offsets[n, 1] = centre_x - x, centre_y - y
+        index[n] = y * width + x
+        mask[n] = 1
+        if dense.shape[0] > 0:
+            highest = heat[0].copy()
+            for c in range(1, heat.shape[0]):
+                highest = np.maximum(highest, heat[c])
+            spread_value(dense, highest, x, y, sizes[n], radius)

@@ -1,0 +1,84 @@
+"""Reading maps: local maxima, the K best of them, values at their places, and mirrored maps.
+
+Pure tensor code without data-dependent shapes, so that it exports. Maps are (B, C, H, W); an index
+is y * W + x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Peaks(NamedTuple):
+    """The K highest peaks of every image, best first; each field is (B, K)."""
+
+    scores: Tensor
+    index: Tensor  # int64, y * W + x
+    classes: Tensor  # int64, the channel
+    y: Tensor  # float32, whole pixels
+    x: Tensor
+
+
+def local_maxima(heat: Tensor, kernel: int = 3) -> Tensor:
+    """`heat` where it is the maximum of its `kernel` x `kernel` surroundings, 0 elsewhere."""
+    highest = F.max_pool2d(heat, kernel, stride=1, padding=(kernel - 1) // 2)
+    return heat * (highest == heat).to(heat.dtype)
+
+
+def top_k(heat: Tensor, k: int) -> Peaks:
+    """The `k` largest values over all classes, or all of them when the map has fewer.
+
+    The order of equal values is not defined.
+    """
+    _, channels, height, width = heat.shape
+    area = height * width
+    scores, flat = heat.flatten(1).topk(min(k, channels * area))
+    classes = flat // area
+    index = flat - classes * area  # written out: the exporter cannot convert % by a symbol
+    y = index // width
+    return Peaks(scores, index, classes, y.float(), (index - y * width).float())
+
+
+def top_k_of_each(heat: Tensor, k: int) -> Peaks:
+    """The `k` largest values of every channel; fields are (B, C, K)."""
+    _, channels, height, width = heat.shape
+    scores, index = heat.flatten(2).topk(min(k, height * width))
+    y = index // width
+    classes = torch.arange(channels, device=heat.device).view(1, -1, 1).expand_as(index)
+    return Peaks(scores, index, classes, y.float(), (index - y * width).float())
+
+
+def gather(maps: Tensor, index: Tensor) -> Tensor:
+    """Values of `maps` (B, C, H, W) at `index` (B, K): (B, K, C)."""
+    wanted = index.unsqueeze(1).expand(-1, maps.shape[1], -1)  # (B, C, K)
+    return maps.flatten(2).gather(2, wanted).transpose(1, 2)
+
+
+def mirror(maps: Tensor) -> Tensor:
+    """Left and right exchanged."""
+    return maps.flip(-1)
+
+
+def mirror_channels(maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
+    """Left and right exchanged, the channels of each pair too (heat maps of joints)."""
+    return maps[:, _swapped(maps.shape[1], pairs)].flip(-1)
+
+
+def mirror_vectors(maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
+    """As `mirror_channels` for J vectors (x, y) in 2 J channels, whose x changes its sign."""
+    batch, channels, height, width = maps.shape
+    vectors = maps.view(batch, channels // 2, 2, height, width)[:, _swapped(channels // 2, pairs)]
+    sign = torch.tensor([-1.0, 1.0], device=maps.device, dtype=maps.dtype).view(1, 1, 2, 1, 1)
+    return (vectors * sign).reshape(batch, channels, height, width).flip(-1)
+
+
+def _swapped(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    order = list(range(count))
+    for a, b in pairs:
+        order[a], order[b] = b, a
+    return order

@@ -1,0 +1,162 @@
+"""The contract of a task: which maps the network draws, how they are taught and how they are read.
+
+A task is one file. Training uses `encode` and `loss` and never sees decoding; export uses
+`activate` and `decode` and never sees a loss.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from centernet.datasets.augment import SquareFraming, View
+from centernet.datasets.objects import Objects
+from centernet.datasets.source import Info
+from centernet.detectors.merge import merge_scales
+from centernet.detectors.results import Detections
+from centernet.geometry import transform
+from centernet.tasks.losses import Loss
+
+Maps = dict[str, Tensor]
+HEAT_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare peaks at the start
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output map of the network.
+
+    `stat` is the loss's name in the log; heads that share a name are summed. `activation` turns
+    the raw map into its meaning. `flip` brings the map of a mirrored image back into the image's
+    frame so that both can be averaged; without it the flip test uses the upright image's map alone.
+    """
+
+    channels: int
+    loss: Loss
+    stat: str
+    weight: float = 1.0
+    bias: float | None = None
+    activation: Callable[[Tensor], Tensor] | None = None
+    flip: Callable[[Tensor], Tensor] | None = None
+
+
+class Task(ABC):
+    """What to detect; built from the facts of a data set and the task's own options."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]  # one line for --help
+    needs: ClassVar[frozenset[str]]  # of a data set's `provides`
+    Options: ClassVar[type]
+    framing: SquareFraming = SquareFraming()
+    metric: ClassVar[str] = "AP"  # by which the best epoch is chosen; higher is better
+
+    def __init__(self, info: Info, options: Any = None) -> None:
+        self.info = info
+        self.options = self.Options() if options is None else options
+        self.heads = self.make_heads()
+
+    @abstractmethod
+    def make_heads(self) -> dict[str, Head]:
+        """The output maps, in the order of the published checkpoints."""
+
+    @abstractmethod
+    def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
+        """Targets of one image whose `objects` are in the pixels of maps of `size` (h, w)."""
+
+    @abstractmethod
+    def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
+        """Activated maps (B, C, H, W) -> the `k` best detections, in map pixels.
+
+        At least boxes (B, K, 4) x1 y1 x2 y2, scores (B, K), classes (B, K). Pure tensor code.
+        """
+
+    def counts(self, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What each head's loss is divided by on this batch: {head: (T,)}."""
+        return {name: head.loss.counts(targets) for name, head in self._taught()}
+
+    def loss(
+        self,
+        stages: Sequence[Mapping[str, Tensor]],
+        targets: Mapping[str, Tensor],
+        counts: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """{"loss": weighted sum, then every `stat`}, averaged over the stages, in float32.
+
+        `counts` replaces this batch's own divisors by those of a larger whole (several processes,
+        accumulated parts).
+        """
+        if counts is None:
+            counts = self.counts(targets)
+        stats: dict[str, Tensor] = {}
+        total: Tensor | float = 0.0
+        for name, head in self._taught():
+            values = [
+                head.loss.value(head.loss.totals(maps[name], targets), counts[name])
+                for maps in stages
+            ]
+            mean = torch.stack(values).mean()
+            total = total + head.weight * mean
+            stats[head.stat] = stats[head.stat] + mean if head.stat in stats else mean
+        return {"loss": torch.as_tensor(total), **stats}
+
+    def _taught(self) -> list[tuple[str, Head]]:
+        return [(name, head) for name, head in self.heads.items() if head.weight > 0]
+
+    def activate(self, maps: Mapping[str, Tensor]) -> Maps:
+        """Raw maps of the last stage -> probabilities, metres, pixels."""
+        done: Maps = {}
+        for name, head in self.heads.items():
+            raw = maps[name].float()
+            done[name] = head.activation(raw) if head.activation else raw
+        return done
+
+    def merge_flip(self, maps: Mapping[str, Tensor]) -> Maps:
+        """Maps of [images, mirrored images] (2 B, ...) -> of the images (B, ...)."""
+        merged: Maps = {}
+        for name, both in maps.items():
+            upright, mirrored = both.chunk(2)
+            flip = self.heads[name].flip
+            merged[name] = upright if flip is None else (upright + flip(mirrored)) / 2
+        return merged
+
+    def finish(
+        self,
+        arrays: Mapping[str, NDArray],
+        view: View,
+        map_size: tuple[int, int],
+        calibration: NDArray | None = None,
+    ) -> Detections:
+        """One image's decoded arrays (K, ...) -> detections in the pixels of the image."""
+        back = view.back((map_size[1], map_size[0]))
+
+        def to_image(name: str) -> NDArray[np.float32] | None:
+            return transform(arrays[name], back) if name in arrays else None
+
+        boxes = transform(np.asarray(arrays["boxes"]).reshape(-1, 2, 2), back).reshape(-1, 4)
+        return Detections(
+            boxes=boxes,
+            scores=np.asarray(arrays["scores"], dtype=np.float32),
+            classes=np.asarray(arrays["classes"], dtype=np.int64),
+            class_names=self.info.class_names,
+            keypoints=to_image("keypoints"),
+            extremes=to_image("extremes"),
+        )
+
+    def merge(self, parts: Sequence[Detections], *, nms: bool, limit: int = 100) -> Detections:
+        """Detections of several scales -> one set of at most about `limit`.
+
+        Soft-NMS runs class by class when there are several scales or `nms` asks for it.
+        """
+        return merge_scales(parts, nms=nms or len(parts) > 1, limit=limit)
+
+
+def sigmoid_heat(classes: int, loss: Loss, stat: str, weight: float = 1.0, **more: Any) -> Head:
+    """The head of a heat map: a sigmoid, few peaks at the start, averaged in the flip test."""
+    more.setdefault("flip", lambda maps: maps.flip(-1))
+    return Head(classes, loss, stat, weight, HEAT_BIAS, torch.sigmoid, **more)
