@@ -1,0 +1,23 @@
+"""Builds the one compiled part that is built at install time: non-maximum suppression.
+
+Everything else stands in pyproject.toml. The extension is optional: where there is no C compiler
+the installation goes on, says so, and the package uses its numba form of the same loops.
+"""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# Without contraction a multiply and an add keep their two roundings on every processor, so that
+# boxes at a threshold are decided as the numba form decides them.
+FLAGS = ["/O2", "/fp:precise"] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
+
+nms = Extension(
+    "centernet.external._nms",
+    ["external/nms.pyx"],
+    extra_compile_args=FLAGS,
+    optional=True,
+)
+
+setup(ext_modules=cythonize([nms], build_dir="build/cython"))

@@ -1,0 +1,239 @@
+"""Non-maximum suppression as numba loops: what runs where `external/nms.pyx` was not compiled.
+
+The same operations in the same order and precision as the compiled form, so the two give equal
+results; a change in one is a change in both. See `centernet.external.nms` for what they mean.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from centernet.jit import njit
+
+ONE = np.float32(1)
+ZERO = np.float32(0)
+
+# Rows of the table `soft` works on: one box a column, so that a loop over boxes reads on.
+X1, Y1, X2, Y2, AREA, SCORE, OVERLAP, TOP_LEFT, BOTTOM_RIGHT = range(9)
+
+
+@njit
+def _overlaps(table: np.ndarray, pick: int, count: int) -> None:
+    """Intersection over union of box `pick` with every box after it; 0 where they do not meet."""
+    x1, y1, x2, y2 = table[X1], table[Y1], table[X2], table[Y2]
+    area, overlap = table[AREA], table[OVERLAP]
+    px1, py1, px2, py2, own = x1[pick], y1[pick], x2[pick], y2[pick], area[pick]
+    for row in range(pick + 1, count):
+        right = px2 if px2 < x2[row] else x2[row]
+        left = px1 if px1 > x1[row] else x1[row]
+        bottom = py2 if py2 < y2[row] else y2[row]
+        top = py1 if py1 > y1[row] else y1[row]
+        width = right - left + ONE
+        height = bottom - top + ONE
+        width = width if width > ZERO else ZERO
+        height = height if height > ZERO else ZERO
+        shared = width * height
+        overlap[row] = shared / (own + area[row] - shared)
+
+
+@njit
+def _weight(overlap: float, method: int, sigma: float, limit: float) -> float:
+    if method == 2:
+        return math.exp(-(overlap * overlap) / sigma)
+    if overlap <= limit:
+        return 1.0
+    return 1.0 - overlap if method == 1 else 0.0
+
+
+@njit
+def _swap(table: np.ndarray, order: np.ndarray, a: int, b: int, columns: int) -> None:
+    order[a], order[b] = order[b], order[a]
+    for column in range(columns):
+        table[column, a], table[column, b] = table[column, b], table[column, a]
+
+
+@njit
+def _highest(score: np.ndarray, start: int, count: int) -> int:
+    best = start
+    for row in range(start + 1, count):
+        if score[row] > score[best]:
+            best = row
+    return best
+
+
+@njit
+def _suppress(
+    table: np.ndarray,
+    order: np.ndarray,
+    sigma: float,
+    limit: float,
+    threshold: float,
+    method: int,
+) -> int:
+    score, overlap = table[SCORE], table[OVERLAP]
+    count = len(order)
+    pick, best = 0, _highest(score, 0, count)
+    while pick < count:
+        if best != pick:
+            _swap(table, order, pick, best, TOP_LEFT)
+        _overlaps(table, pick, count)
+        pick += 1
+        row = best = pick  # the next best is found on the way, in the order of the rows
+        while row < count:
+            if overlap[row] > ZERO:
+                weight = _weight(np.float64(overlap[row]), method, sigma, limit)
+                score[row] = weight * score[row]
+                if score[row] < threshold:
+                    count -= 1
+                    _swap(table, order, row, count, TOP_LEFT)
+                    continue
+            if score[row] > score[best]:
+                best = row
+            row += 1
+    return count
+
+
+@njit
+def _suppress_merge(
+    table: np.ndarray,
+    order: np.ndarray,
+    sigma: float,
+    limit: float,
+    threshold: float,
+    method: int,
+    exponent: float,
+    columns: int,
+) -> int:
+    """`columns` says whether the two corner scores move with their box (9) or keep still (7)."""
+    x1, y1, x2, y2 = table[X1], table[Y1], table[X2], table[Y2]
+    score, overlap = table[SCORE], table[OVERLAP]
+    first, second = table[TOP_LEFT], table[BOTTOM_RIGHT]
+    count = len(order)
+    pick = 0
+    while pick < count:
+        row = _highest(score, pick, count)
+        if row != pick:
+            _swap(table, order, pick, row, columns)
+        top_left, bottom_right = np.float64(first[pick]), np.float64(second[pick])
+        left, top = x1[pick] * top_left, y1[pick] * top_left
+        right, bottom = x2[pick] * bottom_right, y2[pick] * bottom_right
+        _overlaps(table, pick, count)
+        row = pick + 1
+        while row < count:
+            if overlap[row] > ZERO:
+                weight = _weight(np.float64(overlap[row]), method, sigma, limit)
+                share = math.pow(1.0 - weight, exponent)
+                left += x1[row] * first[row] * share
+                top += y1[row] * first[row] * share
+                right += x2[row] * second[row] * share
+                bottom += y2[row] * second[row] * share
+                top_left += first[row] * share
+                bottom_right += second[row] * share
+                score[row] = weight * score[row]
+                if score[row] < threshold:
+                    count -= 1
+                    _swap(table, order, row, count, columns)
+                    continue
+            row += 1
+        x1[pick], y1[pick] = left / top_left, top / top_left
+        x2[pick], y2[pick] = right / bottom_right, bottom / bottom_right
+        pick += 1
+    return count
+
+
+@njit
+def _soft(
+    rows: np.ndarray,
+    table: np.ndarray,
+    order: np.ndarray,
+    sigma: float,
+    limit: float,
+    threshold: float,
+    method: int,
+    merge: bool,
+    exponent: float,
+    recorded: bool,
+) -> int:
+    total, width = rows.shape
+    for row in range(total):
+        table[X1, row], table[Y1, row] = rows[row, 0], rows[row, 1]
+        table[X2, row], table[Y2, row] = rows[row, 2], rows[row, 3]
+        table[SCORE, row] = rows[row, 4]
+        table[AREA, row] = (rows[row, 2] - rows[row, 0] + ONE) * (rows[row, 3] - rows[row, 1] + ONE)
+        if width > 6:
+            table[TOP_LEFT, row], table[BOTTOM_RIGHT, row] = rows[row, 5], rows[row, 6]
+    if merge:
+        columns = TOP_LEFT if recorded else BOTTOM_RIGHT + 1
+        count = _suppress_merge(table, order, sigma, limit, threshold, method, exponent, columns)
+    else:
+        count = _suppress(table, order, sigma, limit, threshold, method)
+    if width > 5 and not recorded:
+        old = rows.copy()
+        for row in range(total):
+            for column in range(5, width):
+                rows[row, column] = old[order[row], column]
+    for row in range(total):
+        rows[row, 0], rows[row, 1] = table[X1, row], table[Y1, row]
+        rows[row, 2], rows[row, 3] = table[X2, row], table[Y2, row]
+        rows[row, 4] = table[SCORE, row]
+    return count
+
+
+def soft(
+    rows: np.ndarray,
+    sigma: float,
+    limit: float,
+    threshold: float,
+    method: int,
+    merge: bool,
+    exponent: float,
+    recorded: bool,
+) -> int:
+    """Soft-NMS of `rows` (N, 5 or more) in place; the number of rows that stay, the first ones."""
+    table = np.zeros((9, len(rows)), np.float32)
+    order = np.arange(len(rows))
+    return int(
+        _soft(
+            rows,
+            table,
+            order,
+            float(sigma),
+            float(limit),
+            float(threshold),
+            int(method),
+            bool(merge),
+            float(exponent),
+            bool(recorded),
+        )
+    )
+
+
+@njit
+def _area(rows: np.ndarray, row: int) -> np.float32:
+    return (rows[row, 2] - rows[row, 0] + ONE) * (rows[row, 3] - rows[row, 1] + ONE)
+
+
+@njit
+def _hard(rows: np.ndarray, order: np.ndarray, limit: float, keep: np.ndarray) -> None:
+    for first in range(len(order)):
+        a = order[first]
+        if not keep[a]:
+            continue
+        area = _area(rows, a)
+        for second in range(first + 1, len(order)):
+            b = order[second]
+            if not keep[b]:
+                continue
+            width = min(rows[a, 2], rows[b, 2]) - max(rows[a, 0], rows[b, 0]) + ONE
+            height = min(rows[a, 3], rows[b, 3]) - max(rows[a, 1], rows[b, 1]) + ONE
+            if width > ZERO and height > ZERO:
+                shared = width * height
+                if shared / (area + _area(rows, b) - shared) >= limit:
+                    keep[b] = 0
+
+
+def hard(rows: np.ndarray, order: np.ndarray, limit: float, keep: np.ndarray) -> None:
+    """Greedy NMS in the given `order`: `keep` (N,), ones on entry, is 0 where a row is suppressed."""
+    _hard(rows, order, float(limit), keep)
