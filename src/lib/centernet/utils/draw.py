@@ -10,7 +10,7 @@ dark plates with coloured letters and heat maps on black.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -42,17 +42,17 @@ def draw_detections(
         for row, key in zip(found, keys, strict=True)
     ]
     canvas = image
+    solid = found.cuboids is not None and found.calibration is not None
     if found.masks is not None:
         canvas = draw_masks(canvas, found.masks, colours)
-    if found.cuboids is not None and found.calibration is not None:
-        canvas = draw_cuboids(
-            canvas, found.cuboids, found.calibration, colours, line_width(image) + 1
-        )
+    if solid:
+        canvas = draw_cuboids(canvas, found.cuboids, found.calibration, colours, line_width(image))
     if found.keypoints is not None:
         canvas = draw_keypoints(canvas, found.keypoints, found.skeleton)
     if found.extremes is not None:
         canvas = draw_extremes(canvas, found.extremes, colours)
-    return draw_boxes(canvas, found.boxes, labels, colours, theme)
+    # A cuboid's edges already say where the object is; its flat box would only hide them.
+    return draw_boxes(canvas, found.boxes, labels, colours, theme, frames=not solid)
 
 
 def draw_boxes(
@@ -61,20 +61,26 @@ def draw_boxes(
     labels: Sequence[str],
     colours: Sequence[BGR],
     theme: str = "white",
+    frames: bool = True,
 ) -> np.ndarray:
-    """Rectangles of `boxes` (N, 4: x1 y1 x2 y2), each with a label plate on its upper left corner.
+    """Rectangles of `boxes` (N, 4: x1 y1 x2 y2), each with a label plate; later ones lie on top.
 
-    All frames come first, then all plates, so that no line runs through a word.
+    All frames come before all plates, so that no line runs through a word, and a plate goes where
+    no plate of a later box lies, if there is such a place. Without `frames` only the plates.
     """
     canvas = image.copy()
     width = line_width(image)
     corners = [_pixels(box.reshape(2, 2)) for box in boxes]
     for (low, high), ink in zip(corners, colours, strict=True):
-        cv2.rectangle(canvas, low, high, BLACK, width + 2, cv2.LINE_AA)
-        cv2.rectangle(canvas, low, high, ink, width, cv2.LINE_AA)
-    for (low, high), label, ink in zip(corners, labels, colours, strict=True):
+        if frames:
+            cv2.rectangle(canvas, low, high, BLACK, width + 2)
+            cv2.rectangle(canvas, low, high, ink, width)
+    plates: list[Plate] = []
+    for (low, high), label, ink in reversed(list(zip(corners, labels, colours, strict=True))):
         if label:
-            _draw_plate(canvas, label, low, high, ink, theme)
+            plates.append(_place(canvas.shape[:2], label, low, high, ink, plates))
+    for plate in reversed(plates):
+        _draw_plate(canvas, plate, theme)
     return canvas
 
 
@@ -151,7 +157,7 @@ def heat_map(maps: np.ndarray, size: tuple[int, int], theme: str = "white") -> n
     return enlarged.round().astype(np.uint8)
 
 
-def blend(image: np.ndarray, overlay: np.ndarray, strength: float = 0.7) -> np.ndarray:
+def blend(image: np.ndarray, overlay: np.ndarray, strength: float = 0.55) -> np.ndarray:
     """Mix `strength` of `overlay` with the rest of `image`; both (H, W, 3) uint8."""
     return cv2.addWeighted(image, 1 - strength, overlay, strength, 0)
 
@@ -161,30 +167,84 @@ def line_width(image: np.ndarray) -> int:
     return max(1, round(sum(image.shape[:2]) / 2 * 0.003))
 
 
-def _draw_plate(
-    canvas: np.ndarray,
+class Plate(NamedTuple):
+    """A label and the rectangle it is written in."""
+
+    label: str
+    left: int
+    top: int
+    width: int
+    height: int
+    ink: BGR
+
+    def meets(self, other: Plate) -> bool:
+        """Whether the two rectangles have pixels in common."""
+        return (
+            self.left < other.left + other.width
+            and other.left < self.left + self.width
+            and self.top < other.top + other.height
+            and other.top < self.top + self.height
+        )
+
+
+def _place(
+    size: tuple[int, int],
     label: str,
     low: tuple[int, int],
     high: tuple[int, int],
     ink: BGR,
-    theme: str,
-) -> None:
-    """Write `label` above the box from `low` to `high`, or inside it where there is no room."""
-    height, width = canvas.shape[:2]
-    scale = max(0.36, min(height, width) * 0.0011)
-    thick = max(1, round(scale * 1.6))
+    taken: Sequence[Plate],
+) -> Plate:
+    """The plate of the box `low`, `high`: above it, in it or below it, always in the image."""
+    scale, thick = _letters(size)
     (text_width, text_height), below = cv2.getTextSize(label, _FONT, scale, thick)
-    margin = max(2, round(text_height * 0.25))
-    plate = text_width + 2 * margin, text_height + below + margin
-    left = min(max(low[0], 0), max(width - plate[0], 0))
-    top = low[1] - plate[1]
-    if top < 0:
-        top = min(max(low[1], 0), max(height - plate[1], 0))
-    background = BLACK if theme == "black" else ink
-    letters = ink if theme == "black" else text_on(ink)
-    cv2.rectangle(canvas, (left, top), (left + plate[0], top + plate[1]), background, cv2.FILLED)
-    base = left + margin, top + text_height + margin // 2 + 1
-    cv2.putText(canvas, label, base, _FONT, scale, letters, thick, cv2.LINE_AA)
+    width = text_width + 2 * _margin(text_height)
+    height = text_height + below + _margin(text_height)
+    right = high[0] - width
+    spots = (
+        (low[0], low[1] - height),
+        (right, low[1] - height),
+        (low[0], low[1]),
+        (low[0], high[1]),
+        (low[0], high[1] - height),
+        (right, high[1] - height),
+    )
+    inside = [(x, y) for x, y in spots if 0 <= y <= size[0] - height] or [(low[0], low[1])]
+    plates = [
+        Plate(
+            label,
+            min(max(x, 0), max(size[1] - width, 0)),
+            min(max(y, 0), max(size[0] - height, 0)),
+            width,
+            height,
+            ink,
+        )
+        for x, y in inside
+    ]
+    free = (plate for plate in plates if not any(plate.meets(other) for other in taken))
+    return next(free, plates[0])
+
+
+def _letters(size: tuple[int, int]) -> tuple[float, int]:
+    """Scale and thickness of the letters in an image of `size` (H, W)."""
+    scale = max(0.36, min(size) * 0.0011)
+    return scale, max(1, round(scale * 1.6))
+
+
+def _margin(text_height: int) -> int:
+    return max(2, round(text_height * 0.25))
+
+
+def _draw_plate(canvas: np.ndarray, plate: Plate, theme: str) -> None:
+    scale, thick = _letters(canvas.shape[:2])
+    (_, text_height), _ = cv2.getTextSize(plate.label, _FONT, scale, thick)
+    background = BLACK if theme == "black" else plate.ink
+    ink = plate.ink if theme == "black" else text_on(plate.ink)
+    low, high = (plate.left, plate.top), (plate.left + plate.width, plate.top + plate.height)
+    cv2.rectangle(canvas, low, high, background, cv2.FILLED)
+    margin = _margin(text_height)
+    base = plate.left + margin, plate.top + text_height + margin // 2 + 1
+    cv2.putText(canvas, plate.label, base, _FONT, scale, ink, thick, cv2.LINE_AA)
 
 
 def _draw_dot(canvas: np.ndarray, point: tuple[int, int], ink: BGR, width: int) -> None:
