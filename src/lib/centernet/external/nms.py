@@ -29,7 +29,7 @@ HARD, LINEAR, GAUSSIAN = range(3)
 def soft_nms(
     boxes: np.ndarray,
     sigma: float = 0.5,
-    Nt: float = 0.3,  # noqa: N803  the name the option has in the literature
+    Nt: float = 0.3,
     threshold: float = 0.001,
     method: int = HARD,
 ) -> np.ndarray:
@@ -54,7 +54,7 @@ def soft_nms(
 def soft_nms_39(
     boxes: np.ndarray,
     sigma: float = 0.5,
-    Nt: float = 0.3,  # noqa: N803
+    Nt: float = 0.3,
     threshold: float = 0.001,
     method: int = HARD,
 ) -> np.ndarray:
@@ -66,7 +66,7 @@ def soft_nms_39(
 def soft_nms_merge(
     boxes: np.ndarray,
     sigma: float = 0.5,
-    Nt: float = 0.3,  # noqa: N803
+    Nt: float = 0.3,
     threshold: float = 0.001,
     method: int = HARD,
     weight_exp: float = 6.0,

@@ -235,5 +235,5 @@ def _hard(rows: np.ndarray, order: np.ndarray, limit: float, keep: np.ndarray) -
 
 
 def hard(rows: np.ndarray, order: np.ndarray, limit: float, keep: np.ndarray) -> None:
-    """Greedy NMS in the given `order`: `keep` (N,), ones on entry, is 0 where a row is suppressed."""
+    """Greedy NMS in the given `order`: `keep` (N,), ones on entry, is 0 where suppressed."""
     _hard(rows, order, float(limit), keep)

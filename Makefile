@@ -1,0 +1,42 @@
+# make demo   set up .venv, then train, test and draw ctdet on the toy set
+# make test   set up .venv, then run the tests; PYTEST_ARGS="-k nms" narrows them
+#
+# Needs Python 3.10 or newer and nothing else; PYTHON=python3.12 names another interpreter.
+# Both are safe to run again, also after a run that was killed while it installed.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(abspath $(VENV))/bin/python
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+.PHONY: demo test
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/ready
+	cd src && $(RUN) main.py ctdet --dataset toy --arch res_18 --exp_id toy_demo $(DEMO_ARGS)
+	cd src && $(RUN) test.py ctdet --dataset toy --arch res_18 --exp_id toy_demo --resume
+	cd src && $(RUN) demo.py ctdet --dataset toy --demo ../data/toy/val \
+		--load_model ../exp/ctdet/toy_demo/model_best.pth
+
+test: $(VENV)/ready
+	$(RUN) -m pytest $(PYTEST_ARGS)
+
+# `ready` is written last, so an environment without it is half made and is made afresh. With it,
+# and something newer than it, the package is only installed again.
+$(VENV)/ready: pyproject.toml requirements.txt setup.py external/nms.pyx
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "$(PYTHON) is absent or older than 3.10: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@test -f $@ || $(PYTHON) -m venv --clear $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment." >&2; \
+		echo "Debian, Ubuntu: apt install python3-venv. Fedora: dnf install python3-pip." >&2; \
+		exit 1; }
+	@rm -f $@
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet --editable . --group test
+	@$(RUN) -c 'import cv2' 2>/dev/null || { \
+		echo "OpenCV's window library does not load here (no libGL): taking the form without"; \
+		$(RUN) -m pip uninstall --quiet --yes opencv-python && \
+		$(RUN) -m pip install --quiet opencv-python-headless; }
+	@$(RUN) -c 'from centernet.external import nms; print("NMS:", nms.BACKEND)'
+	@touch $@
