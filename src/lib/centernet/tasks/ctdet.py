@@ -67,7 +67,7 @@ class Ctdet(Task):
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """Heat map (classes, h, w); wh, reg (N, 2), ind and reg_mask (N,) for N = max_objects.
 
-        With `dense_wh` maps (2, h, w), with `cat_spec_wh` rows (N, 2 * classes) besides.
+        With `dense_wh` maps (2, h, w), with `cat_spec_wh` rows (N, 2 * classes) in place of wh.
         """
         rows, classes = self.info.max_objects, self.info.num_classes
         objects = objects.select(slice(rows))
@@ -86,6 +86,8 @@ class Ctdet(Task):
             targets |= {"dense_wh": dense, "dense_wh_mask": np.stack([highest, highest])}
         if self.options.cat_spec_wh:
             targets |= self._by_class(targets, objects)
+        if self.options.dense_wh or self.options.cat_spec_wh:
+            del targets["wh"]
         if self.options.not_reg_offset:
             del targets["reg"]
         return targets

@@ -1,0 +1,119 @@
+"""One flag of the command line, derived from one field of an option group."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from centernet.errors import UserError
+
+NOUNS: dict[type, str] = {int: "a whole number", float: "a number"}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag: `kind` is the type of its value, or of each of them when there are `many`."""
+
+    name: str
+    kind: type
+    many: bool
+    default: Any
+    metadata: Mapping[str, Any]
+
+    @property
+    def inert(self) -> str | None:
+        """Why the flag does nothing any more, if so."""
+        return self.metadata.get("inert")
+
+    @property
+    def choices(self) -> list[Any] | None:
+        """The values that make sense, or None for any."""
+        choices = self.metadata.get("choices")
+        if choices is None:
+            return None
+        return list(choices() if callable(choices) else choices)
+
+    def serves(self, verb: str, group: frozenset[str]) -> bool:
+        """Whether the flag means anything to `verb`, its group serving the verbs `group`."""
+        return verb in (self.metadata.get("verbs") or group)
+
+    def add_to(self, parser: argparse._ActionsContainer) -> None:
+        """Declare the flag to argparse; it is absent from the result unless it is given."""
+        common: dict[str, Any] = {"dest": self.name, "default": argparse.SUPPRESS}
+        common["help"] = self._help()
+        if self.kind is bool:
+            parser.add_argument(f"--{self.name}", action="store_true", **common)
+        else:
+            metavar = self.kind.__name__.upper() + (",..." if self.many else "")
+            metavar = metavar.replace("STR", "NAME" if self.choices else "TEXT")
+            common |= {"type": self._read, "metavar": metavar}
+            parser.add_argument(f"--{self.name}", **common)
+
+    def _help(self) -> str:
+        text = self.metadata["help"]
+        choices = self.choices
+        if choices and self.kind is not bool:
+            text += f"; one of {', '.join(map(str, choices))}"
+        if self.kind is not bool and self.default not in (None, ""):
+            shown = ",".join(map(_short, self.default)) if self.many else _short(self.default)
+            text += f" (default: {shown})"
+        return text.replace("%", "%%")
+
+    def _read(self, text: str) -> Any:
+        words = [word for word in text.split(",") if word.strip()] if self.many else [text]
+        try:
+            values = [self.kind(word) for word in words]
+        except ValueError:
+            values = []
+        if not values:
+            noun = NOUNS.get(self.kind, "a text")
+            raise argparse.ArgumentTypeError(
+                f"takes {noun}{', or several with commas between,' if self.many else ''} "
+                f"not {text!r}"
+            )
+        return tuple(values) if self.many else values[0]
+
+    def check(self, value: Any) -> None:
+        """Raise UserError, with what to write instead, when `value` makes no sense."""
+        least, choices = self.metadata.get("at_least"), self.choices
+        for one in value if self.many else (value,):
+            if least is not None and one is not None and not one >= least:
+                raise UserError(f"--{self.name} must be at least {_short(least)}, not {one}")
+            if choices is not None and one is not None and one not in choices:
+                raise UserError(f"--{self.name}: {unknown('value', one, choices)}")
+
+
+def unknown(noun: str, word: Any, choices: list[Any]) -> str:
+    """The sentence for a word that is none of `choices`: the nearest one first, then all."""
+    names = [str(choice) for choice in choices]
+    near = get_close_matches(str(word), names, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"unknown {noun} {str(word)!r}; {hint}choose from {', '.join(names)}"
+
+
+def flags_of(group: type) -> list[Flag]:
+    """The flags of an option group, in the order of its fields, base classes first."""
+    hints = get_type_hints(group)
+    flags = []
+    for item in dataclasses.fields(group):
+        kind, many = _kind(hints[item.name])
+        flags.append(Flag(item.name, kind, many, item.default, item.metadata))
+    return flags
+
+
+def _kind(hint: Any) -> tuple[type, bool]:
+    """`int | None` -> (int, False); `tuple[float, ...]` -> (float, True)."""
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0], True
+    if isinstance(hint, UnionType):
+        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+    return hint, False
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

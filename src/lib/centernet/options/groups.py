@@ -1,0 +1,220 @@
+"""The flags that all tasks have in common, group by group.
+
+Names and defaults are those of the published command lines. Where a default differs, or a name is
+new, the help says what happens when the flag is not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from centernet.options.field import option
+
+TRAIN, TEST, DEMO = "train", "test", "demo"
+VERBS = (TRAIN, TEST, DEMO)
+
+
+def _networks() -> Iterable[str]:
+    from centernet.models.networks import BACKBONES
+
+    return BACKBONES
+
+
+def _data_sets() -> Iterable[str]:
+    from centernet.datasets import SOURCES
+
+    return SOURCES
+
+
+@dataclass(frozen=True)
+class Run:
+    """This run"""
+
+    exp_id: str = option("default", "name of the run; its folder is exp/<task>/<exp_id>")
+    root: Path | None = option(
+        None, "folder that holds data/, exp/ and models/ (not given: as said by the program)"
+    )
+    seed: int = option(317, "seed of every random generator", at_least=0)
+    debug: int = option(
+        0,
+        "1: draw the detections, 2: and the heat maps, 3: and compose them in one figure, 4: and"
+        " save all of it; above 0: batch 1, no workers, one GPU",
+        (0, 1, 2, 3, 4),
+    )
+    print_iter: int = option(
+        0,
+        "print a line every so many iterations in place of the bar",
+        at_least=0,
+        verbs=(TRAIN, TEST),
+    )
+    hide_data_time: bool = option(False, "do not show the time spent on loading", verbs=(TRAIN,))
+    vis_thresh: float = option(0.3, "lowest score that is drawn")
+    debugger_theme: str = option("white", "background of the drawings", ("white", "black"))
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine"""
+
+    gpus: tuple[int, ...] = option(
+        (0,),
+        "GPUs by number, as in 0,1; -1 is the CPU, which is also taken when there is no GPU",
+        at_least=-1,
+    )
+    num_workers: int = option(
+        4, "processes that load images, per GPU", at_least=0, verbs=(TRAIN, TEST)
+    )
+    threads: int = option(0, "CPU threads of the network; 0 leaves it to PyTorch", at_least=0)
+    not_cuda_benchmark: bool = option(
+        False, "do not let cuDNN try its algorithms (for inputs of many sizes)"
+    )
+    amp: str = option(
+        "none", "compute in half precision where it is safe", ("none", "bf16", "fp16")
+    )
+    channels_last: bool = option(False, "keep the channels of images and maps together in memory")
+    compile: bool = option(False, "compile the network with torch.compile")
+    dcn: str = option(
+        "auto", "which deformable convolution runs", ("auto", "compiled", "torchvision", "plain")
+    )
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network"""
+
+    arch: str = option("dla_34", "network", _networks)
+    head_conv: int = option(
+        -1,
+        "channels of the hidden layer of each head; 0 for none, -1 for the network's own number",
+        at_least=-1,
+    )
+    down_ratio: int = option(4, "stride of the output maps", (4,))
+    load_model: str = option("", "checkpoint to start from")
+    resume: bool = option(
+        False,
+        "go on with this run: load model_last.pth unless --load_model is given, when training also"
+        " the optimiser and the epoch; flags not given are read from the run's opt.json",
+    )
+    weights: str = option(
+        "imagenet",
+        "where a new network starts when no checkpoint is given: imagenet, none or a file",
+        verbs=(TRAIN,),
+    )
+
+
+@dataclass(frozen=True)
+class Input:
+    """The input"""
+
+    input_res: int = option(
+        -1, "height and width of the input; -1 for the data set's own", at_least=-1
+    )
+    input_h: int = option(-1, "height of the input, before --input_res", at_least=-1)
+    input_w: int = option(-1, "width of the input, before --input_res", at_least=-1)
+    fix_res: bool = option(
+        False, "resize every image to the input size (this is what happens anyhow)"
+    )
+    keep_res: bool = option(
+        False, "keep the size of each image, padded to what the network divides"
+    )
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data"""
+
+    dataset: str | None = option(
+        None, "data set (not given: the one that the task is published with)", _data_sets
+    )
+    data_dir: Path | None = option(
+        None, "folder of the data sets (not given: data/ under the root)"
+    )
+    train_json: Path | None = option(None, "COCO annotations to train on, for --dataset custom")
+    val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
+    image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
+    strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
+    kitti_split: str = option("3dop", "which published split of KITTI", ("3dop", "subcnn"))
+    trainval: bool = option(False, "train on training and validation data, test on test data")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Training"""
+
+    num_epochs: int = option(140, "epochs", at_least=0)
+    batch_size: int = option(32, "images in a batch, over all GPUs", at_least=1)
+    master_batch_size: int = option(
+        -1, "images on the first GPU", inert="every GPU takes an equal share of the batch"
+    )
+    accumulate: int = option(1, "batches per step of the optimiser", at_least=1)
+    num_iters: int = option(-1, "iterations in an epoch; -1 for all of the data", at_least=-1)
+    lr: float | None = option(None, "learning rate (not given: 1.25e-4 x batch / 32)", at_least=0)
+    lr_step: tuple[int, ...] = option(
+        (90, 120), "epochs after which the learning rate drops to a tenth", at_least=0
+    )
+    clip_grad: float = option(0.0, "largest norm of the gradient; 0 for no limit", at_least=0)
+    val_intervals: int = option(5, "epochs between two validations", at_least=1)
+    metric: str | None = option(
+        None,
+        "what model_best is chosen by: loss or a metric of the data set (not given: the task's own,"
+        " such as AP)",
+    )
+    save_all: bool = option(False, "keep model_<epoch>.pth at each validation")
+    test: bool = option(False, "validate once and stop")
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Augmentation"""
+
+    not_rand_crop: bool = option(False, "shift and scale a little instead of cropping at random")
+    shift: float = option(0.1, "how far the view may shift, as a part of its size", at_least=0)
+    scale: float = option(0.4, "how far the view may scale", at_least=0)
+    rotate: float = option(0.0, "how far the view may turn, in degrees", at_least=0)
+    aug_rot: float = option(0.0, "how often the view turns", at_least=0)
+    flip: float = option(0.5, "how often the image is mirrored", at_least=0)
+    no_color_aug: bool = option(False, "leave the colours alone")
+
+
+@dataclass(frozen=True)
+class Test:
+    """Testing"""
+
+    flip_test: bool = option(False, "average the maps of the image and of its mirror image")
+    test_scales: tuple[float, ...] = option(
+        (1.0,), "merge the detections at these scales, as in 0.5,1,1.5"
+    )
+    nms: bool = option(False, "soft non-maximum suppression, also at one scale")
+    K: int = option(100, "most detections in an image", at_least=1)
+    test_batch_size: int = option(
+        1, "images in a batch when testing", at_least=1, verbs=(TRAIN, TEST)
+    )
+    not_prefetch_test: bool = option(
+        False, "load test images in the main process, one after another", verbs=(TEST,)
+    )
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo"""
+
+    demo: str = option("", "image, folder, pattern, video, or webcam")
+    output: Path | None = option(
+        None, "folder of the results (not given: results/ in the folder of the run)"
+    )
+    show: bool = option(False, "show a window, where there is a display")
+
+
+GROUPS: dict[type, frozenset[str]] = {
+    Run: frozenset(VERBS),
+    Machine: frozenset(VERBS),
+    Model: frozenset(VERBS),
+    Input: frozenset(VERBS),
+    Data: frozenset({TRAIN, TEST}),
+    Train: frozenset({TRAIN}),
+    Augment: frozenset({TRAIN}),
+    Test: frozenset(VERBS),
+    Demo: frozenset({DEMO}),
+}
