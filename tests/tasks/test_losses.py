@@ -54,7 +54,7 @@ def test_atom(case):
 
 @pytest.mark.parametrize("case", cases("losses/atoms", where=lambda c: kind(c) == "FocalLoss"))
 def test_focal_from_probabilities(case):
-    """The original's focal loss takes probabilities, ours their logits: the chain rule joins them."""
+    """The original's takes probabilities, ours their logits: the chain rule joins them."""
     probability = torch.from_numpy(case.inputs["pred"]).double()
     raw = torch.logit(probability).requires_grad_()
     value = Focal("gt")(raw, {"gt": torch.from_numpy(case.inputs["gt"])})

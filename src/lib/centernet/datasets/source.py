@@ -69,9 +69,7 @@ class Source(ABC):
         """Annotations of image `index`, in its pixels."""
 
     @abstractmethod
-    def evaluate(
-        self, results: Mapping[int | str, Detections], folder: Path
-    ) -> dict[str, float]:
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
         """Write the results file of the format into `folder`, print the standard table.
 
         Returns the metrics; the first is the one a run is judged by ("AP" in [0, 1], say).
@@ -82,7 +80,7 @@ class Source(ABC):
         return read_image(self.path(index))
 
     def drop_image(self, index: int, error: ImageError) -> None:
-        """Leave image `index` out because of `error`: said once a process, or raised if `strict`."""
+        """Leave image `index` out because of `error`: said once, or raised if `strict`."""
         if self.strict:
             raise error
         seen: set[int] = self.__dict__.setdefault("unreadable", set())

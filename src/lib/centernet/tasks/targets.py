@@ -37,7 +37,7 @@ def gaussian_radius(height: float, width: float, overlap: float = 0.7) -> float:
 def draw_gaussian(
     heat: NDArray[np.float32], x: int, y: int, radius: int, peak: float = 1.0
 ) -> None:
-    """Raise `heat` (H, W) to a gaussian of sigma = diameter / 6 around (x, y), which is inside it."""
+    """Raise `heat` (H, W) to a gaussian of sigma = diameter / 6 around (x, y) inside it."""
     height, width = heat.shape
     sigma = (2 * radius + 1) / 6
     for row in range(max(0, y - radius), min(height, y + radius + 1)):
