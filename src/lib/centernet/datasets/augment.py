@@ -142,7 +142,7 @@ class SquareFraming:
 
 
 def crop_border(size: int, border: int = 128) -> int:
-    """How near to the edge a crop's centre may come: `border`, halved until the image has a middle."""
+    """How near to the edge a crop's centre may come: `border`, halved until that leaves room."""
     part = 1
     while size - border // part <= border // part:
         part *= 2

@@ -78,7 +78,7 @@ class Objects:
         return replace(self, **chosen)
 
     def flip(self, width: int, pairs: Pairs = ()) -> Objects:
-        """Mirror about the vertical middle of an image `width` pixels wide: x becomes width - 1 - x.
+        """Mirror an image `width` pixels wide left to right: x becomes width - 1 - x.
 
         `pairs` are the joints that change their name with the side. Masks and cuboids do not
         follow: nothing that trains on them is mirrored.
