@@ -33,7 +33,7 @@ $(VENV)/ready: pyproject.toml requirements.txt setup.py external/nms.pyx
 		exit 1; }
 	@rm -f $@
 	$(RUN) -m pip install --quiet --upgrade pip
-	$(RUN) -m pip install --quiet --editable . --group test
+	$(RUN) -m pip install --editable . --group test
 	@$(RUN) -c 'import cv2' 2>/dev/null || { \
 		echo "OpenCV's window library does not load here (no libGL): taking the form without"; \
 		$(RUN) -m pip uninstall --quiet --yes opencv-python && \
