@@ -1,0 +1,77 @@
+"""The backend that is always there: torchvision's operator, in float32 or float64."""
+
+from __future__ import annotations
+
+import torch
+import torchvision  # noqa: F401  registers torch.ops.torchvision
+from torch import Tensor
+
+from centernet.models.networks.DCNv2.sampling import Sampling
+
+NAME = "torchvision"
+
+
+def _working_type(input: Tensor) -> torch.dtype:
+    """float64 stays; half precisions are computed in float32 (the CPU operator has no bfloat16)."""
+    return torch.float64 if input.dtype == torch.float64 else torch.float32
+
+
+def _arguments(sampling: Sampling) -> tuple[int | bool, ...]:
+    return (
+        *sampling.stride,
+        *sampling.padding,
+        *sampling.dilation,
+        1,  # groups of the weight
+        sampling.deformable_groups,
+        True,  # modulated
+    )
+
+
+def forward(
+    input: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    sampling: Sampling,
+) -> Tensor:
+    """Output (N, O, Ho, Wo), contiguous; arguments as `operator.deform_conv2d`."""
+    dtype = _working_type(input)
+    x, off, modulation, w = (t.to(dtype) for t in (input, offset, mask, weight))
+    if sampling.sigmoid_mask:
+        modulation = modulation.sigmoid()
+    b = w.new_zeros(w.shape[0]) if bias is None else bias.to(dtype)
+    out = torch.ops.torchvision.deform_conv2d(x, w, off, modulation, b, *_arguments(sampling))
+    return out.to(input.dtype)
+
+
+def backward(
+    grad: Tensor,
+    input: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    sampling: Sampling,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of input, offset, mask, weight and bias for `grad` (N, O, Ho, Wo)."""
+    dtype = _working_type(input)
+    g, x, off, modulation, w = (
+        t.to(dtype).contiguous() for t in (grad, input, offset, mask, weight)
+    )
+    if sampling.sigmoid_mask:
+        modulation = modulation.sigmoid()
+    b = w.new_zeros(w.shape[0])
+    grad_input, grad_weight, grad_offset, grad_mask, grad_bias = (
+        torch.ops.torchvision._deform_conv2d_backward(
+            g, x, w, off, modulation, b, *_arguments(sampling)
+        )
+    )
+    if sampling.sigmoid_mask:
+        grad_mask = grad_mask * modulation * (1 - modulation)
+    return (
+        grad_input.to(input.dtype),
+        grad_offset.to(offset.dtype),
+        grad_mask.to(mask.dtype),
+        grad_weight.to(weight.dtype),
+        grad_bias.to(weight.dtype),
+    )
