@@ -10,17 +10,16 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 
+from centernet.datasets.image import read_image
+from centernet.detectors.picture_file import PICTURE_SUFFIXES, save_picture
 from centernet.errors import UserError
-from centernet.files import atomic_write, write_text
+from centernet.files import write_text
 from centernet.utils.draw import draw_detections
 
 if TYPE_CHECKING:
     from centernet.datasets.objects import Cuboids
-
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 # The fields with one row an object, besides boxes, scores and classes.
 _OPTIONAL_ROWS = ("keypoints", "extremes", "cuboids", "masks", "identities")
@@ -157,7 +156,7 @@ class Detections:
         """Draw the objects above `threshold`; return a new BGR uint8 image of the same size.
 
         Args:
-            image: (H, W, 3) uint8 BGR; read from `path` when not given.
+            image: (H, W, 3) uint8 BGR; read from `path`, Exif orientation followed, when not given.
             threshold: objects of a lower score are left out.
             theme: "white" (bright label plates) or "black" (dark ones).
         """
@@ -168,9 +167,7 @@ class Detections:
             return image
         if self.path is None:
             raise UserError("plot: these detections have no file; pass the image: plot(image)")
-        from centernet.datasets.image import read_image
-
-        return read_image(self.path)
+        return read_image(self.path, upright=True)
 
     def save(
         self,
@@ -260,18 +257,6 @@ class Detections:
                 entry["segmentation"] = _plain_mask(self.masks[row])
             rows.append(entry)
         return rows
-
-
-def save_picture(path: str | Path, image: np.ndarray) -> Path:
-    """Write a BGR image atomically in the format of the suffix; return the absolute path."""
-    path = Path(path).absolute()
-    with atomic_write(path) as temporary:
-        # Not cv2.imwrite: it cannot open names beyond the code page on Windows.
-        done, data = cv2.imencode(path.suffix, image)
-        if not done:
-            raise UserError(f"{path}: OpenCV cannot write {path.suffix} files here; use .png")
-        temporary.write_bytes(data.tobytes())
-    return path
 
 
 def _length(value: Any) -> int:

@@ -1,0 +1,237 @@
+"""One detector for all tasks: prepare, network, decode, image coordinates, merge."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from centernet.datasets.augment import Size
+from centernet.detectors.preprocess import Prepared, Preprocess, Triple, as_image, to_batch
+from centernet.detectors.results import Detections
+from centernet.detectors.stream import Frame, Pictures, SourceLike, Video, open_stream
+from centernet.detectors.timing import Timings
+
+if TYPE_CHECKING:
+    from centernet.models.model import CenterNet
+    from centernet.tasks.task import Maps, Task
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# Images of one shape are collected from this many batches when shapes vary.
+WINDOW = 4
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An image prepared at every test scale, and what its result will need to know."""
+
+    scales: list[Prepared]
+    image_size: Size
+    path: Path | None = None
+    calibration: np.ndarray | None = None
+    load_seconds: float = 0.0
+    pre_seconds: float = 0.0
+
+
+class Detector:
+    """`task` and `model` joined to something that turns images into Detections.
+
+    Args:
+        task: what to detect; gives class names, framing and the reading of the maps.
+        model: the network, whose heads are the task's. Moved to `device` and set to eval.
+        mean, std: of colours in [0, 1], BGR; the data set's by default.
+        input_size: (height, width) the network sees; the data set's resolution by default.
+        keep_res: let the network see each image in its own size instead.
+        flip_test: average the maps with those of the mirrored image.
+        scales: test scales; more than one are merged by soft-NMS.
+        nms: soft-NMS also for a single scale.
+        k: candidates taken from the maps of one scale.
+        limit: detections kept of an image, but for ties.
+        batch_size: images of one shape that go through the network together.
+        device: "cpu", "cuda", "cuda:1" ...; None takes CUDA if there is one.
+        amp: None (float32), "bf16" or "fp16".
+        channels_last: the memory layout that some devices compute faster in.
+
+    `timings` holds the seconds of each stage since it was made or last replaced.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: CenterNet,
+        *,
+        mean: Triple | None = None,
+        std: Triple | None = None,
+        input_size: Size | None = None,
+        keep_res: bool = False,
+        flip_test: bool = False,
+        scales: Sequence[float] = (1.0,),
+        nms: bool = False,
+        k: int = 100,
+        limit: int = 100,
+        batch_size: int = 1,
+        device: str | torch.device | None = None,
+        amp: str | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        if not scales or min(scales) <= 0:
+            raise ValueError(f"test scales must be positive, not {scales}")
+        self.task = task
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.model = model.to(self.device, memory_format=self.layout).eval()
+        self.preprocess = Preprocess(
+            framing=task.framing,
+            mean=mean or task.info.mean,
+            std=std or task.info.std,
+            input_size=input_size or task.info.resolution,
+            pad=model.backbone.pad,
+            keep_res=keep_res,
+        )
+        self.flip_test, self.scales, self.nms = flip_test, tuple(scales), nms
+        self.k, self.limit, self.batch_size = k, limit, batch_size
+        self.precision = None if amp is None else PRECISIONS[amp]
+        self.timings = Timings(self.device)
+
+    def detect(self, source: np.ndarray | SourceLike) -> Detections | list[Detections]:
+        """Detections of one image, or a list of them for several.
+
+        Args:
+            source: an image (H, W, 3) uint8 BGR or the path of one gives Detections; a list of
+                either, a folder, a pattern or a video gives a list, in its order. Files are read
+                upright (Exif orientation). UserError when a file is missing or unreadable; among
+                several pictures that are not a list, unreadable ones are left out.
+        """
+        if isinstance(source, np.ndarray):
+            return next(self.run([Frame(as_image(source), "image")]))
+        if isinstance(source, Sequence) and not isinstance(source, str):
+            return list(self.run(self._frames(source)))
+        stream = open_stream(source)
+        found = list(self.run(stream))
+        alone = isinstance(stream, Pictures) and stream.single
+        return found[0] if alone else found
+
+    def _frames(self, sources: Sequence[Any]) -> Iterator[Frame]:
+        for source in sources:
+            if isinstance(source, np.ndarray):
+                yield Frame(as_image(source), "image")
+            else:
+                yield from Pictures([Path(source)], workers=0)
+
+    def run(self, frames: Iterable[Frame] | Video | Pictures) -> Iterator[Detections]:
+        """Detections of each frame, in order, computed `batch_size` frames at a time."""
+        return self.finish(self.prepare(f.image, f.path, load=f.seconds) for f in frames)
+
+    def prepare(
+        self,
+        image: np.ndarray,
+        path: Path | None = None,
+        calibration: np.ndarray | None = None,
+        load: float = 0.0,
+    ) -> Ready:
+        """The stage before the network; touches no device, so that threads may do it ahead.
+
+        `calibration` (3, 4) is the camera matrix, for tasks that need one; `load` the seconds it
+        took to read the image.
+        """
+        start = time.perf_counter()
+        scales = [self.preprocess(image, scale) for scale in self.scales]
+        size = image.shape[0], image.shape[1]
+        return Ready(scales, size, path, calibration, load, time.perf_counter() - start)
+
+    def finish(self, images: Iterable[Ready]) -> Iterator[Detections]:
+        """Detections of prepared images, in their order.
+
+        Images of equal input shape share a batch. Batching changes nothing but the order in which
+        floating-point sums are rounded: scores agree with those of single images to about 1e-5.
+        """
+        window = self.batch_size * (WINDOW if self.preprocess.keep_res else 1)
+        for group in chunks(images, window):
+            yield from self._finish_group(group)
+
+    def _finish_group(self, group: Sequence[Ready]) -> list[Detections]:
+        shapes: defaultdict[tuple[int, ...], list[tuple[int, int]]] = defaultdict(list)
+        for image, ready in enumerate(group):
+            for scale, prepared in enumerate(ready.scales):
+                shapes[prepared.shape].append((image, scale))
+        parts: dict[tuple[int, int], Detections] = {}
+        for places in shapes.values():
+            for batch in chunks(places, self.batch_size):
+                inputs = [group[image].scales[scale] for image, scale in batch]
+                matrices = [group[image].calibration for image, _ in batch]
+                parts.update(zip(batch, self._detect_batch(inputs, matrices), strict=True))
+        results = []
+        with self.timings.stage("merge"):
+            for image, ready in enumerate(group):
+                found = [parts[image, scale] for scale in range(len(ready.scales))]
+                results.append(self._merge(found, ready))
+        for ready in group:
+            self.timings.add("load", ready.load_seconds)
+            self.timings.add("pre", ready.pre_seconds)
+        self.timings.images += len(group)
+        return results
+
+    def _detect_batch(
+        self, inputs: Sequence[Prepared], calibrations: Sequence[np.ndarray | None]
+    ) -> list[Detections]:
+        maps = self.maps(inputs)
+        with self.timings.stage("dec"), torch.inference_mode():
+            decoded = self.task.decode(maps, self.k)
+            arrays = {name: value.cpu().numpy() for name, value in decoded.items()}
+        size = next(iter(maps.values())).shape[-2:]
+        with self.timings.stage("post"):
+            return [
+                self.task.finish(
+                    {name: value[row] for name, value in arrays.items()},
+                    prepared.view,
+                    (int(size[0]), int(size[1])),
+                    calibration,
+                )
+                for row, (prepared, calibration) in enumerate(
+                    zip(inputs, calibrations, strict=True)
+                )
+            ]
+
+    @torch.inference_mode()
+    def maps(self, inputs: Sequence[Prepared]) -> Maps:
+        """The network's activated maps (B, C, h, w) of inputs of one shape, flips averaged."""
+        with self.timings.stage("net"):
+            batch: Tensor = to_batch([prepared.input for prepared in inputs], self.flip_test)
+            batch = batch.to(self.device, memory_format=self.layout)
+            with self._autocast():
+                raw = self.model(batch, last_only=True)[-1]
+            maps = self.task.activate(raw)
+            return self.task.merge_flip(maps) if self.flip_test else maps
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.precision is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.precision)
+
+    def _merge(self, parts: list[Detections], ready: Ready) -> Detections:
+        merged = self.task.merge(parts, nms=self.nms, limit=self.limit)
+        return replace(
+            merged,
+            image_size=ready.image_size,
+            path=ready.path,
+            skeleton=self.task.info.skeleton,
+            calibration=merged.calibration if ready.calibration is None else ready.calibration,
+        )
+
+
+def chunks(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
+    """Lists of `size` successive things; the last may be shorter."""
+    rest = iter(things)
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -1,0 +1,99 @@
+"""From an image to what the network takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from centernet.datasets.augment import Size, SquareFraming, View, normalise
+from centernet.errors import UserError
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One image at one test scale. `view` is in pixels of the image as it was given."""
+
+    input: np.ndarray  # (3, h, w) float32
+    view: View
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.input.shape
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize by the test scale, cut out the view, normalise.
+
+    `mean` and `std` are of colours in [0, 1], in the channel order of the images (BGR).
+    `input_size` (height, width) is what the network sees unless `keep_res`: then it sees the image
+    in its own size, padded with black to a multiple of `pad` + 1. OpenCV's bilinear resampling.
+    """
+
+    framing: SquareFraming
+    mean: Triple
+    std: Triple
+    input_size: Size
+    pad: int = 31
+    keep_res: bool = False
+
+    def __call__(self, image: np.ndarray, scale: float = 1.0) -> Prepared:
+        """`image` (H, W, 3) uint8 at test scale `scale`."""
+        size = image.shape[0], image.shape[1]
+        view, canvas, resized = self.framing.test(
+            size, self.input_size, pad=self.pad, keep_res=self.keep_res, scale=scale
+        )
+        if 0 in resized:
+            raise UserError(f"an image of {size[1]}x{size[0]} vanishes at test scale {scale:g}")
+        if resized == size:
+            scale = 1.0
+        else:
+            image = cv2.resize(image, (resized[1], resized[0]))
+        seen = view.warp(image, (canvas[1], canvas[0]))
+        return Prepared(normalise(seen, self.mean, self.std), enlarged(view, 1 / scale))
+
+    def picture(self, prepared: Prepared) -> np.ndarray:
+        """What the network sees, as (h, w, 3) uint8 again: for looking at it."""
+        mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
+        colours = (prepared.input * std + mean) * 255
+        return np.ascontiguousarray(
+            colours.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+        )
+
+
+def enlarged(view: View, factor: float) -> View:
+    """`view` of an image, on the same image enlarged by `factor`."""
+    center = (view.center[0] * factor, view.center[1] * factor)
+    if isinstance(view.scale, tuple):
+        return replace(view, center=center, scale=tuple(side * factor for side in view.scale))
+    return replace(view, center=center, scale=view.scale * factor)
+
+
+def to_batch(inputs: Sequence[np.ndarray], mirrored: bool = False) -> Tensor:
+    """Stack inputs (3, h, w) to (B, 3, h, w), or with their mirror images to (2 B, 3, h, w)."""
+    batch = torch.from_numpy(np.stack(inputs))
+    return torch.cat([batch, batch.flip(-1)]) if mirrored else batch
+
+
+def as_image(array: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 from an array a caller hands in, by the policy for files.
+
+    Grey (H, W) or (H, W, 1) is repeated, a fourth channel dropped; anything else is a UserError.
+    Three channels are taken as BGR, as OpenCV reads them.
+    """
+    if array.dtype != np.uint8:
+        raise UserError(f"an image must be uint8 (0..255) in BGR order, not {array.dtype}")
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+        raise UserError(f"an image must be (H, W, 3) in BGR order, not {array.shape}")
+    if array.shape[2] == 1:
+        return np.repeat(array, 3, axis=2)
+    return np.ascontiguousarray(array[:, :, :3])
