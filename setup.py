@@ -17,7 +17,10 @@ nms = Extension(
     "centernet.external._nms",
     ["external/nms.pyx"],
     extra_compile_args=FLAGS,
-    optional=True,
 )
 
-setup(ext_modules=cythonize([nms], build_dir="build/cython"))
+extensions = cythonize([nms], build_dir="build/cython")
+for extension in extensions:
+    extension.optional = True  # said here, as cythonize does not pass it on
+
+setup(ext_modules=extensions)
