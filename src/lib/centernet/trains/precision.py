@@ -1,0 +1,32 @@
+"""Mixed precision: which type the network computes in."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+
+from centernet.errors import UserError
+
+TYPES = {"none": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Weights and losses stay float32; with "bf16" or "fp16" convolutions run in that type."""
+
+    name: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.name not in TYPES:
+            raise UserError(f"unknown precision {self.name!r}; choose from {', '.join(TYPES)}")
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[None]:
+        """The context in which the network runs on `device`."""
+        dtype = TYPES[self.name]
+        return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+
+    def scaler(self, device: torch.device) -> torch.amp.GradScaler:
+        """Scales the loss so that small gradients survive float16; does nothing otherwise."""
+        return torch.amp.GradScaler(device.type, enabled=self.name == "fp16")

@@ -1,0 +1,123 @@
+"""One step of the optimizer, over one batch or several accumulated parts, in one process or many.
+
+Every loss is a sum over a count, and the counts are taken over the whole: all parts and all
+processes. So the gradient is that of one large batch however it was cut (BatchNorm excepted, whose
+statistics are those of each part; see `distributed.synchronise_norms`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from centernet.tasks.task import Task
+from centernet.trains.distributed import ALONE, Processes
+from centernet.trains.loader import Batch
+from centernet.trains.precision import Precision
+
+
+class Step:
+    """Teaches `model` one step at a time.
+
+    `model` is on the device of `processes` and `optimizer` holds its parameters. `clip` limits the
+    norm of the gradient (0: no limit). `find_unused` is for networks with parameters that never
+    reach the output (DLA). `compiled` runs the network through torch.compile.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        precision: Precision = Precision(),  # noqa: B008  (frozen)
+        clip: float = 0.0,
+        channels_last: bool = False,
+        compiled: bool = False,
+        find_unused: bool = False,
+        processes: Processes = ALONE,
+    ) -> None:
+        self.task, self.model, self.optimizer = task, model, optimizer
+        self.precision, self.clip, self.processes = precision, clip, processes
+        self.scaler = precision.scaler(processes.device)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        model.to(memory_format=self.memory_format)
+        self.network = model
+        if processes.world > 1:
+            ids = [processes.device.index] if processes.device.type == "cuda" else None
+            self.network = DistributedDataParallel(
+                model, device_ids=ids, find_unused_parameters=find_unused
+            )
+        if compiled:
+            self.network.compile()
+
+    def __call__(self, parts: Sequence[Batch]) -> dict[str, Tensor]:
+        """Take one step; return {"loss": ..., stat: ...} of the whole batch, detached, float32.
+
+        A batch holds `input` (B, 3, H, W), `index` (B,) and the targets of the task.
+        """
+        counts = self._counts(parts)
+        self.optimizer.zero_grad(set_to_none=True)
+        stats: dict[str, Tensor] = {}
+        for number, part in enumerate(parts, start=1):
+            with self._gradients_summed(last=number == len(parts)):
+                for name, value in self._backward(part, counts).items():
+                    stats[name] = stats[name] + value if name in stats else value
+        self._update()
+        return self._over_processes(stats)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses of a batch of this process by itself, without learning from it."""
+        batch = self._on_device(batch)
+        with torch.no_grad(), self.precision.autocast(self.processes.device):
+            stages = self.model(batch["input"])
+        return self.task.loss(stages, batch)
+
+    def _counts(self, parts: Sequence[Batch]) -> dict[str, Tensor]:
+        """What the losses of the whole batch are divided by, {head: (T,)}."""
+        if len(parts) == 1:
+            parts = [self._on_device(parts[0])]  # counting there is quicker; several might not fit
+        each = [self.task.counts(part) for part in parts]
+        names = list(each[0])
+        sizes = [each[0][name].numel() for name in names]
+        total = sum(torch.cat([counts[name] for name in names]) for counts in each)
+        total = self.processes.sum(total.to(self.processes.device))
+        return dict(zip(names, total.split(sizes), strict=True))
+
+    def _backward(self, part: Batch, counts: dict[str, Tensor]) -> dict[str, Tensor]:
+        part = self._on_device(part)
+        with self.precision.autocast(self.processes.device):
+            stages = self.network(part["input"])
+        stats = self.task.loss(stages, part, counts)
+        # The processes' gradients are averaged where shares of a whole have to be added.
+        self.scaler.scale(stats["loss"] * self.processes.world).backward()
+        return {name: value.detach().float() for name, value in stats.items()}
+
+    def _update(self) -> None:
+        if self.clip > 0:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _gradients_summed(self, last: bool) -> AbstractContextManager[None]:
+        if last or not isinstance(self.network, DistributedDataParallel):
+            return nullcontext()
+        return self.network.no_sync()
+
+    def _over_processes(self, stats: dict[str, Tensor]) -> dict[str, Tensor]:
+        total = self.processes.sum(torch.stack(list(stats.values())))
+        return dict(zip(stats, total.unbind(), strict=True))
+
+    def _on_device(self, batch: Batch) -> Batch:
+        device = self.processes.device
+        moved = {
+            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+            for name, value in batch.items()
+        }
+        moved["input"] = moved["input"].contiguous(memory_format=self.memory_format)
+        return moved

@@ -1,0 +1,208 @@
+"""The training loop, one for every task.
+
+Exact by construction: what happens in an epoch depends on the state at its beginning and on (seed,
+epoch) alone, and the state is saved at the end of each. A run killed at any moment and resumed
+therefore ends where one that was never killed does, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from centernet.errors import UserError
+from centernet.models.checkpoint import Checkpoint
+from centernet.trains.loader import Batch, EpochLoader
+from centernet.trains.schedule import MultiStep, set_rate
+from centernet.trains.seeds import seed_everything
+from centernet.trains.state import Best, Keeper
+from centernet.trains.step import Step
+from centernet.trains.validate import validation_losses
+from centernet.trains.voice import Voice
+from centernet.trains.watch import Watch, check_weights
+
+Evaluate = Callable[[nn.Module, int], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a run is: `epochs` of at most `iterations` batches (-1: all of the data).
+
+    The optimizer steps once every `accumulate` batches. Validation comes every `val_intervals`
+    epochs and after the last.
+    """
+
+    epochs: int = 140
+    iterations: int = -1
+    val_intervals: int = 5
+    accumulate: int = 1
+
+    def validates(self, epoch: int) -> bool:
+        return epoch % self.val_intervals == 0 or epoch == self.epochs
+
+
+class Trainer:
+    """Runs the epochs of `length`; its parts are passed in.
+
+    step: what learns. schedule: the learning rate of an epoch. loader: the batches; `name(index)`
+    gives an image's file for messages. keeper: what is saved. voice: what is said and kept of the
+    figures. best: the metric that `model_best` goes by. val_loader: validation losses.
+    evaluate(model, epoch): metrics of the task, called in the main process, model in evaluation
+    mode. resume_command: what to type to go on after an interruption.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        schedule: MultiStep,
+        loader: EpochLoader,
+        keeper: Keeper,
+        voice: Voice,
+        best: Best,
+        length: Length,
+        *,
+        seed: int,
+        name: Callable[[int], str] = "image {}".format,
+        val_loader: EpochLoader | None = None,
+        evaluate: Evaluate | None = None,
+        resume_command: str = "the same command and --resume",
+    ) -> None:
+        self.step, self.schedule, self.loader = step, schedule, loader
+        self.keeper, self.voice, self.best, self.length = keeper, voice, best, length
+        self.seed, self.val_loader, self.evaluate = seed, val_loader, evaluate
+        self.resume_command = resume_command
+        self.watch = Watch(step.task, step.processes, name)
+        self.epoch = 0  # the last one finished
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from the end of the epoch that `checkpoint` was saved at.
+
+        UserError if it is of another network or was saved without a training state.
+        """
+        lines = self.keeper.restore(checkpoint, self.step, self.best)
+        self.epoch = checkpoint.epoch
+        self.voice.write(f"resumed {checkpoint.name} at epoch {self.epoch}: {'; '.join(lines)}")
+
+    def run(self) -> None:
+        """Train to the last epoch.
+
+        UserError, with `model_last.pth` left as it was at the end of the last good epoch, when a
+        loss is not finite or memory runs out. KeyboardInterrupt passes, after a line that says how
+        to go on.
+        """
+        if self.epoch >= self.length.epochs:
+            self.voice.write(
+                f"already complete: {self.epoch} of {self.length.epochs} epochs;"
+                " use --num_epochs N to extend"
+            )
+            return
+        if self.step.processes.main:
+            self.keeper.clear()
+        self.voice.rewind(self.epoch)
+        try:
+            while self.epoch < self.length.epochs:
+                self._one(self.epoch + 1)
+        except KeyboardInterrupt:
+            self.voice.write(self._interrupted())
+            raise
+
+    def _one(self, epoch: int) -> None:
+        with self._memory():
+            self.voice.metrics(epoch, "train", self._train(epoch))
+            figures = self.validate(epoch) if self.length.validates(epoch) else {}
+        if self.step.processes.main:
+            check_weights(self.step.model, f"end of epoch {epoch}")
+            self.keeper.save(self.step, epoch, self.best, self.best.improve(figures))
+        self.epoch = epoch
+
+    def _train(self, epoch: int) -> dict[str, float]:
+        """Learn for one epoch; return the mean losses, the rate and the seconds it took."""
+        rate, start = self.schedule(epoch), time.monotonic()
+        set_rate(self.step.optimizer, rate)
+        seed_everything(self.seed, epoch, self.step.processes.rank)
+        self.step.model.train()
+        batches = self.loader.epoch(epoch, self.length.iterations)
+        groups = _groups(batches, self.length.accumulate)
+        with self.voice.epoch("train", epoch, self._steps()) as bar:
+            asked = time.monotonic()
+            for number, parts in enumerate(groups, start=1):
+                got = time.monotonic()
+                stats = self.step(parts)
+                images = [i for part in parts for i in part["index"].tolist()]
+                self.watch.see(f"epoch {epoch}, step {number}", stats, images)
+                done = time.monotonic()
+                bar.step(stats, got - asked, done - got, len(images))
+                asked = done
+        self.watch.settle()
+        return {**bar.average, "lr": rate, "seconds": time.monotonic() - start}
+
+    def _steps(self) -> int:
+        batches = len(self.loader)
+        if self.length.iterations > 0:
+            batches = min(batches, self.length.iterations)
+        return -(-batches // self.length.accumulate)
+
+    def validate(self, epoch: int) -> dict[str, float]:
+        """Losses and metrics of the network as it is, written down under `epoch`."""
+        figures: dict[str, float] = {}
+        if self.val_loader is not None:
+            figures |= validation_losses(self.step, self.val_loader, self.voice, epoch)
+        if self.evaluate is not None:
+            measured = None
+            if self.step.processes.main:
+                self.step.model.eval()
+                with torch.no_grad():
+                    measured = dict(self.evaluate(self.step.model, epoch))
+            figures |= self.step.processes.share(measured)
+        if figures:
+            self.voice.metrics(epoch, "val", figures)
+        return figures
+
+    @contextmanager
+    def _memory(self) -> Iterator[None]:
+        """Turn running out of memory into advice."""
+        try:
+            yield
+        except RuntimeError as error:
+            full = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(
+                error
+            )
+            if not full:
+                raise
+            raise UserError(self._smaller()) from error
+
+    def _smaller(self) -> str:
+        batch, world = self.loader.batch_size, self.step.processes.world
+        half = batch // 2
+        if half < world:
+            return "out of memory with one image a batch; use a smaller --input_res, or --amp bf16"
+        more = self.length.accumulate * 2
+        return (
+            f"out of memory with batches of {batch}; use --batch_size {half} (and --accumulate"
+            f" {more} for the same step), or --amp bf16"
+        )
+
+    def _interrupted(self) -> str:
+        if self.epoch == 0:
+            return "interrupted before the end of the first epoch: there is nothing to resume"
+        return (
+            f"interrupted; {self.keeper.last.resolve()} holds epoch {self.epoch}."
+            f" To go on: {self.resume_command}"
+        )
+
+
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches in lists of `size`, the last perhaps shorter."""
+    group: list[Batch] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group

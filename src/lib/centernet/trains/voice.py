@@ -1,0 +1,37 @@
+"""What training needs of a logger; `centernet.logger.Logger` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class Bar(Protocol):
+    """Progress of one epoch."""
+
+    @property
+    def average(self) -> dict[str, float]: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    def step(
+        self,
+        stats: Mapping[str, Any] | None = None,
+        data_time: float = 0.0,
+        net_time: float = 0.0,
+        count: int = 1,
+    ) -> None: ...
+
+
+class Voice(Protocol):
+    """Speaks and keeps the figures of a run."""
+
+    def epoch(self, phase: str, epoch: int | None, total: int) -> AbstractContextManager[Bar]: ...
+
+    def write(self, line: str) -> None: ...
+
+    def metrics(self, epoch: int, phase: str, values: Mapping[str, float]) -> None: ...
+
+    def rewind(self, epoch: int) -> None: ...
