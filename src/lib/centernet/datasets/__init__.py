@@ -1,0 +1,61 @@
+"""Data sets by name. A source publishes its facts and yields images with their objects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from centernet.datasets.coco import open_coco_2017, open_coco_hp
+from centernet.datasets.custom import open_custom
+from centernet.datasets.pascal import open_pascal
+from centernet.datasets.source import Info, Source
+from centernet.errors import UserError
+
+# Each takes (split, data_dir) and, by keyword, the flags that mean something to it.
+SOURCES: dict[str, Callable[..., Source]] = {
+    "coco": open_coco_2017,
+    "coco_hp": open_coco_hp,
+    "pascal": open_pascal,
+    "custom": open_custom,
+}
+SPLITS = ("train", "val", "test")
+
+__all__ = ["SOURCES", "SPLITS", "Info", "Source", "open_source"]
+
+
+def open_source(
+    name: str,
+    split: str,
+    data_dir: str | Path,
+    *,
+    echo: Callable[[str], None] | None = None,
+    **flags: Any,
+) -> Source:
+    """Open the `split` (train, val, test) of data set `name` under `data_dir`.
+
+    `flags` are the data set's own (train_json, strict, wanted, ...); one that is None or "" counts
+    as not given. What was left out, and why, is told through `echo`, line by line; by default on
+    standard error.
+
+    Raises UserError for an unknown name, a missing folder, or a flag without meaning for the set.
+    """
+    if name not in SOURCES:
+        raise UserError(f"unknown --dataset '{name}'; choose from {', '.join(SOURCES)}")
+    if split not in SPLITS:
+        raise UserError(f"unknown part '{split}'; choose from {', '.join(SPLITS)}")
+    opener = SOURCES[name]
+    given = {flag: value for flag, value in flags.items() if value is not None and value != ""}
+    for flag in set(given) - set(signature(opener).parameters):
+        raise UserError(f"--{flag} means nothing to --dataset {name}")
+    source = opener(split, Path(data_dir), **given)
+    report = getattr(source, "report", None)
+    for line in report.lines() if report is not None else ():
+        (echo or _complain)(line)
+    return source
+
+
+def _complain(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

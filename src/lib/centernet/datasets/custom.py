@@ -1,0 +1,93 @@
+"""A user's own data, by flags alone: COCO json, a Pascal VOC folder or YOLO labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from centernet.datasets.coco import open_coco
+from centernet.datasets.pascal import open_voc_folder
+from centernet.datasets.table_source import TableSource
+from centernet.datasets.yolo import is_yolo_folder, open_yolo
+from centernet.errors import UserError
+
+
+def open_custom(
+    split: str,
+    data_dir: Path,
+    *,
+    train_json: str = "",
+    val_json: str = "",
+    image_dir: str = "",
+    wanted: Collection[str] | None = None,
+    strict: bool = False,
+    coco_eval: str = "pycocotools",
+) -> TableSource:
+    """The `split` (train; val or test, which are the same here) of a user's data.
+
+    With `train_json` and `val_json` these are COCO files and `image_dir` the folder of the images
+    (by default looked for beside the files). Otherwise `image_dir`, <data_dir>/custom or `data_dir`
+    itself is a folder in the layout of COCO, Pascal VOC or YOLO, told by what is in it. Nothing is
+    ever split off the training part: a missing validation part is an error.
+    """
+    part = "train" if split == "train" else "val"
+    reading: dict[str, Any] = {"wanted": wanted, "strict": strict, "coco_eval": coco_eval}
+    if train_json or val_json:
+        json = train_json if part == "train" else val_json
+        if not json:
+            raise UserError(f"--dataset custom: --{part}_json is needed for the {part} part")
+        return _open_json(Path(json), image_dir, part, reading)
+    root = _root(Path(data_dir), image_dir)
+    if (root / "annotations").is_dir() and list((root / "annotations").glob("*.json")):
+        return _open_json(_coco_file(root, part, wanted), str(root), part, reading)
+    if (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir():
+        return open_voc_folder(root, part, **reading)
+    if is_yolo_folder(root):
+        return open_yolo(root, part, **reading)
+    raise UserError(
+        f"{root.absolute()}: no data set; looked for annotations/*.json (COCO), JPEGImages with "
+        "Annotations (Pascal VOC), images with labels (YOLO); or name the files with --train_json, "
+        "--val_json and --image_dir"
+    )
+
+
+def _root(data_dir: Path, image_dir: str) -> Path:
+    if image_dir:
+        root = Path(image_dir)
+        if not root.is_dir():
+            raise UserError(f"--image_dir {root.absolute()}: no such folder")
+        return root
+    return data_dir / "custom" if (data_dir / "custom").is_dir() else data_dir
+
+
+def _open_json(path: Path, image_dir: str, part: str, reading: dict[str, Any]) -> TableSource:
+    if image_dir and not Path(image_dir).is_dir():
+        raise UserError(f"--image_dir {Path(image_dir).absolute()}: no such folder")
+    bases = [Path(image_dir)] if image_dir else [path.parent, path.parent.parent]
+    tokens = (path.stem.rsplit("_", 1)[-1], part, f"{part}2017", *(["valid"] * (part == "val")))
+    folders = [
+        folder
+        for base in bases
+        for inner in (base, base / "images")
+        for folder in (inner, *(inner / token for token in tokens))
+    ]
+    return open_coco(path, folders, name=path.stem, **reading)
+
+
+def _coco_file(root: Path, part: str, wanted: Collection[str] | None) -> Path:
+    """The one annotation file of `root` whose name has the part, with keypoints where wanted."""
+    found = sorted(p for p in (root / "annotations").glob("*.json") if part in p.stem)
+    if len(found) > 1:
+        jointed = wanted is not None and "keypoints" in wanted
+        found = [p for p in found if ("keypoints" in p.stem) == jointed] or found
+        found = [p for p in found if p.stem.startswith("instances")] or found
+    if not found:
+        raise UserError(
+            f"{root / 'annotations'}: no json file with '{part}' in its name; name the file with "
+            f"--{part}_json"
+        )
+    if len(found) > 1:
+        names = ", ".join(p.name for p in found)
+        raise UserError(f"{root / 'annotations'}: which one? {names}: choose with --{part}_json")
+    return found[0]

@@ -1,0 +1,213 @@
+"""COCO's average precision of boxes and keypoints, for any data set.
+
+The numbers are those of pycocotools. The ground truth is built from the annotation table, with
+images, objects and classes numbered from 1: the file's own ids may be strings, repeat, or be 0,
+which pycocotools takes for "no match".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centernet.datasets.source import Info
+from centernet.datasets.table import Table
+from centernet.errors import UserError
+from centernet.files import atomic_write, write_text
+
+if TYPE_CHECKING:
+    from centernet.detectors.results import Detections
+
+    Results = Mapping[Any, Detections]
+
+BACKENDS = ("pycocotools", "hotcoco")
+BOX_METRICS = (
+    *("AP", "AP50", "AP75", "APs", "APm", "APl"),
+    *("AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
+)
+KEYPOINT_METRICS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
+RESULTS = "results.json"
+SHOWN_CLASSES = 30  # the per-class table is printed up to this many classes, saved always
+
+
+class Backend(NamedTuple):
+    """The two classes of pycocotools, or of a package that has the same."""
+
+    COCO: Any
+    COCOeval: Any
+
+
+def evaluate_coco(
+    truth: Table,
+    info: Info,
+    results: Results,
+    folder: Path,
+    *,
+    backend: str = "pycocotools",
+) -> dict[str, float]:
+    """Write `results.json` and `classes.json` into `folder`, print COCO's tables.
+
+    `results` maps image ids to detections in image pixels; an image without an entry counts as
+    one where nothing was found. Detections with keypoints are judged by their keypoints: "AP" and
+    its kin are those of object keypoint similarity, with the data set's own sigmas, and the box
+    metrics follow as "box_AP" and so on. A metric that nothing in the data can decide is -1.
+
+    Raises UserError for an unknown or missing `backend`.
+    """
+    tools = load_backend(backend)
+    write_results(folder / RESULTS, results, truth.image_ids, info.category_ids)
+    found = [
+        row for n, image_id in enumerate(truth.image_ids) for row in _rows(results, image_id, n)
+    ]
+    kinds = ["bbox"]
+    if truth.keypoints is not None and any(d.keypoints is not None for d in results.values()):
+        kinds.insert(0, "keypoints")
+    with contextlib.redirect_stdout(io.StringIO()):  # "creating index..."
+        annotated = tools.COCO()
+        annotated.dataset = ground_truth(truth, info.class_names)
+        annotated.createIndex()
+    metrics: dict[str, float] = {}
+    for kind in kinds:
+        judged = _judge(tools, annotated, found, kind, info.sigmas)
+        names = KEYPOINT_METRICS if kind == "keypoints" else BOX_METRICS
+        prefix = "box_" if metrics else ""
+        metrics |= {prefix + n: float(v) for n, v in zip(names, judged.stats, strict=True)}
+        per_class = class_precisions(judged, info.class_names)
+        write_text(folder / f"{prefix}classes.json", json.dumps(per_class, indent=1) + "\n")
+        _print_classes(per_class)
+    if metrics["AP"] < 0:
+        print("AP is -1: there is no ground truth in this part of the data set")
+    return metrics
+
+
+def load_backend(name: str) -> Backend:
+    """The classes of the package `name`; raises UserError when it is unknown or absent."""
+    if name == "pycocotools":
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+
+        return Backend(COCO, COCOeval)
+    if name == "hotcoco":
+        try:
+            import hotcoco
+        except ImportError:
+            raise UserError(
+                "the evaluation backend hotcoco is not installed: pip install 'centernet[fast]', "
+                "or leave the choice to pycocotools"
+            ) from None
+        return Backend(hotcoco.COCO, hotcoco.COCOeval)
+    raise UserError(f"unknown evaluation backend '{name}'; choose from {', '.join(BACKENDS)}")
+
+
+def ground_truth(truth: Table, class_names: Sequence[str]) -> dict[str, Any]:
+    """The table as the dict of a COCO annotation file; all numbering starts from 1."""
+    columns = [truth.image + 1, truth.classes + 1, truth.boxes, truth.areas, truth.crowd]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    annotations: list[dict[str, Any]] = [
+        {
+            "id": number,
+            "image_id": image,
+            "category_id": category,
+            "bbox": box,
+            "area": area,
+            "iscrowd": int(crowd),
+        }
+        for number, (image, category, box, area, crowd) in enumerate(rows, 1)
+        if category > 0  # a class below 0 is a region to ignore in other formats
+    ]
+    if truth.keypoints is not None:
+        seen = (truth.keypoints[:, :, 2] > 0).sum(axis=1).tolist()
+        for annotation in annotations:
+            row = annotation["id"] - 1
+            annotation["keypoints"] = truth.keypoints[row].ravel().tolist()
+            annotation["num_keypoints"] = seen[row]
+    return {
+        "info": {},
+        "images": [
+            {"id": number, "file_name": str(file), "height": int(h), "width": int(w)}
+            for number, (file, (h, w)) in enumerate(zip(truth.files, truth.sizes, strict=True), 1)
+        ],
+        "categories": [{"id": n, "name": name} for n, name in enumerate(class_names, 1)],
+        "annotations": annotations,
+    }
+
+
+def write_results(
+    path: Path, results: Results, image_ids: Iterable[Any], category_ids: Sequence[Any]
+) -> Path:
+    """Write a COCO results file: one row a detection, the file's own ids, two decimals."""
+    places = range(len(category_ids))
+    with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write("[")
+        separator = ""
+        for image_id in image_ids:
+            if image_id not in results:
+                continue
+            for row in results[image_id].to_coco(image_id, places):
+                row["category_id"] = category_ids[row["category_id"]]
+                file.write(separator + json.dumps(row))
+                separator = ",\n"
+        file.write("]\n")
+    return path
+
+
+def class_precisions(judged: Any, class_names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """{class name: {"AP", "AP50"}} over all areas and most detections; -1 without ground truth."""
+    precision = np.asarray(judged.eval["precision"])[:, :, :, 0, -1]  # (IoU, recall, class)
+    return {
+        name: {"AP": _mean(precision[:, :, place]), "AP50": _mean(precision[0, :, place])}
+        for place, name in enumerate(class_names)
+    }
+
+
+def _rows(results: Results, image_id: Any, place: int) -> list[dict[str, Any]]:
+    """Detections of one image under the numbering of `ground_truth`."""
+    if image_id not in results:
+        return []
+    found = results[image_id]
+    highest = int(found.classes.max(initial=0))
+    return found.to_coco(place + 1, range(1, highest + 2))
+
+
+def _judge(
+    tools: Backend,
+    annotated: Any,
+    found: list[dict[str, Any]],
+    kind: str,
+    sigmas: Sequence[float] | None,
+) -> Any:
+    """An evaluator that has run and printed its table."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        if found:
+            detected = annotated.loadRes([dict(row) for row in found])
+        else:
+            detected = tools.COCO()
+            detected.dataset = {**annotated.dataset, "annotations": []}
+            detected.createIndex()
+        judged = tools.COCOeval(annotated, detected, kind)
+        if kind == "keypoints" and sigmas is not None:
+            judged.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
+        judged.evaluate()
+        judged.accumulate()
+    judged.summarize()
+    return judged
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    values = values[values > -1]
+    return float(values.mean()) if values.size else -1.0
+
+
+def _print_classes(per_class: Mapping[str, Mapping[str, float]]) -> None:
+    if not 1 < len(per_class) <= SHOWN_CLASSES:
+        return
+    width = max(map(len, per_class))
+    for name, values in per_class.items():
+        print(f" {name:<{width}}  AP {values['AP']:.3f}  AP50 {values['AP50']:.3f}")

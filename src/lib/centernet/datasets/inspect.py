@@ -1,0 +1,168 @@
+"""What is wrong with a data set: found before training, named one by one, counted.
+
+An object or image that cannot be used is left out with one line that names the file, the object
+and the reason; `strict` makes the first of them an error instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centernet.datasets.source import Source
+from centernet.datasets.table import Table
+from centernet.errors import UserError
+
+SHOWN = 10  # faults told in full
+
+
+@dataclass
+class Report:
+    """The faults of one annotation file (or folder) `name`."""
+
+    name: str
+    strict: bool = False
+    faults: list[str] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)  # said, but nothing was dropped
+
+    def drop(self, what: str, kind: str, detail: str = "") -> None:
+        """Record that `what` ("annotation 17, 'a.jpg'") is left out; raises UserError if strict.
+
+        `kind` groups equal faults in the count; `detail` says more in the fault's own line.
+        """
+        fault = f"{self.name}: {what}: {detail or kind}"
+        if self.strict:
+            raise UserError(f"{fault} (without --strict it is dropped)")
+        self.faults.append(f"{fault}, dropped (--strict to stop)")
+        self.kinds[kind] += 1
+
+    def lines(self, shown: int = SHOWN) -> list[str]:
+        """The first faults in full, then how many more there are, then the notes."""
+        lines = self.faults[:shown]
+        more = len(self.faults) - len(lines)
+        if more:
+            counts = ", ".join(f"{count} {kind}" for kind, count in self.kinds.most_common())
+            lines.append(f"{self.name}: ... and {more} more; dropped in all: {counts}")
+        return lines + self.notes
+
+
+def checked(table: Table, folder: Path, report: Report, need_masks: bool = False) -> Table:
+    """`table` without the images that `folder` does not have and the objects that cannot be used.
+
+    The files are looked up in listings of their folders, not opened one by one: a picture that is
+    there but cannot be read is found when it is read. Raises UserError when no image is there.
+    """
+    return _usable_objects(_present_images(table, folder, report), report, need_masks)
+
+
+def _present_images(table: Table, folder: Path, report: Report) -> Table:
+    present = files_present(folder, table.files)
+    if present.all():
+        return table
+    if not present.any():
+        raise UserError(
+            f"{report.name}: none of its {len(table)} images is in {folder.absolute()} "
+            f"('{table.files[0]}' is the first); --image_dir names the folder that has them"
+        )
+    objects = table.objects_per_image()
+    for row in np.flatnonzero(~present):
+        detail = f"no such file in {folder}"
+        if objects[row]:
+            detail += f" ({objects[row]} objects go with it)"
+        report.drop(f"image '{table.files[row]}'", "missing image", detail)
+    return table.keep_images(present)
+
+
+def files_present(folder: Path, files: Iterable[str]) -> NDArray[np.bool_]:
+    """(M,): whether each of `files` (relative to `folder`, or absolute) exists."""
+    listings: dict[str, set[str]] = {}
+    present = []
+    for file in files:
+        parent, name = os.path.split(os.path.join(folder, file))
+        if parent not in listings:
+            try:
+                with os.scandir(parent) as entries:
+                    listings[parent] = {entry.name for entry in entries}
+            except OSError:
+                listings[parent] = set()
+        present.append(name in listings[parent])
+    return np.array(present, bool)
+
+
+def _usable_objects(table: Table, report: Report, need_masks: bool) -> Table:
+    """Drop objects whose numbers cannot be those of an object in the image."""
+    usable = np.ones(len(table.ids), bool)
+
+    def drop(bad: NDArray[np.bool_], kind: str, detail: Callable[[int], str]) -> None:
+        for row in np.flatnonzero(bad & usable):
+            report.drop(table.describe(row), kind, detail(row))
+        usable[bad] = False
+
+    boxes = table.boxes
+    x, y, width, height = boxes.T
+
+    def box(row: int) -> str:
+        if np.isnan(boxes[row]).all():
+            return "no box of 4 numbers"
+        return "box " + " ".join(f"{value:g}" for value in boxes[row])
+
+    drop(~np.isfinite(boxes).all(axis=1), "box not finite", box)
+    drop(
+        (width <= 0) | (height <= 0),
+        "without area",
+        lambda row: f"width {width[row]:g}" if width[row] <= 0 else f"height {height[row]:g}",
+    )
+    image_height, image_width = table.sizes[table.image].T
+    outside = (x >= image_width) | (y >= image_height) | (x + width <= 0) | (y + height <= 0)
+    drop(
+        outside & (image_height > 0) & (image_width > 0),
+        "outside the image",
+        lambda row: f"{box(row)} is outside the {image_width[row]} x {image_height[row]} image",
+    )
+    if table.keypoints is not None:
+        bad = ~np.isfinite(table.keypoints).all(axis=(1, 2))
+        drop(bad, "keypoints not finite", lambda row: "keypoint not finite")
+    if need_masks and table.masks is not None:
+        drop(~table.masks.present(), "without a mask", lambda row: "no mask to take extremes from")
+    return table if usable.all() else table.keep_objects(usable)
+
+
+def compare(train: Source, val: Source) -> list[str]:
+    """What is odd about training on `train` and judging on `val`, one line each.
+
+    Raises UserError when their classes differ: a class index must mean the same in both.
+    """
+    if train.info.class_names != val.info.class_names:
+        raise UserError(
+            f"the classes of the training and validation parts differ: {_difference(train, val)}; "
+            "give both the same 'categories' in the same order"
+        )
+    if len(val) == 0:
+        return ["the validation part has no image: nothing will be measured"]
+    if not any(len(val.objects(index)) for index in range(len(val))):
+        return ["the validation part has no object: AP cannot be measured"]
+    seen = {train.path(index).absolute() for index in range(len(train))}
+    shared = sum(val.path(index).absolute() in seen for index in range(len(val)))
+    if not shared:
+        return []
+    which = "all" if shared == len(val) else str(shared)
+    return [f"{which} of the {len(val)} validation images are training images too: AP flatters"]
+
+
+def _difference(train: Source, val: Source) -> str:
+    ours, theirs = train.info.class_names, val.info.class_names
+    only_train = [name for name in ours if name not in theirs]
+    only_val = [name for name in theirs if name not in ours]
+    parts = [
+        f"only in {part}: {', '.join(names[:5])}"
+        for part, names in (("training", only_train), ("validation", only_val))
+        if names
+    ]
+    return "; ".join(parts) or "same names, another order"

@@ -1,0 +1,126 @@
+"""Pascal VOC: the devkit folders as they come, and any folder laid out like them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from centernet.datasets.evaluate.coco import evaluate_coco
+from centernet.datasets.evaluate.voc import evaluate_voc, write_voc_results
+from centernet.datasets.inspect import Report, checked
+from centernet.datasets.source import Info
+from centernet.datasets.table_source import TableSource
+from centernet.datasets.voc_table import VocList, class_names_of, read_voc
+from centernet.errors import UserError
+
+if TYPE_CHECKING:
+    from centernet.detectors.results import Detections
+
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
+)
+# The published Pascal models were trained with ImageNet's RGB figures on BGR images; kept for them.
+PASCAL_FACTS: Mapping[str, Any] = {
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "resolution": (384, 384),
+    "max_objects": 50,
+}
+_LISTS = {
+    "train": (("VOC2007", "trainval"), ("VOC2012", "trainval")),
+    "val": (("VOC2007", "test"),),
+    "test": (("VOC2007", "test"),),
+}
+_BASES = ("voc/VOCdevkit", "voc", "pascal/VOCdevkit", "pascal", "VOCdevkit", "")
+
+
+class VocSource(TableSource):
+    """A table source whose results are judged by Pascal VOC's measure too."""
+
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
+        """COCO's metrics, then VOC07 (11 points) and VOC12 (area) at IoU 0.5.
+
+        The results file is the one of Pascal's toolkits: [class][image] rows x1 y1 x2 y2 score.
+        """
+        metrics = evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)
+        metrics |= evaluate_voc(self.table, self.info.class_names, results)
+        image_ids, classes = self.table.image_ids, self.info.num_classes
+        write_voc_results(folder, results, image_ids, classes)
+        return metrics
+
+
+def open_pascal(
+    split: str,
+    data_dir: Path,
+    *,
+    wanted: Collection[str] | None = None,
+    strict: bool = False,
+    coco_eval: str = "pycocotools",
+) -> VocSource:
+    """Trained on VOC2007 and VOC2012 trainval, tested on VOC2007 test, as is customary."""
+    lists = [_find(Path(data_dir), year, part) for year, part in _LISTS[split]]
+    return open_voc(
+        lists,
+        VOC_CLASSES,
+        name="pascal",
+        wanted=wanted,
+        strict=strict,
+        coco_eval=coco_eval,
+        **PASCAL_FACTS,
+    )
+
+
+def open_voc_folder(
+    root: Path,
+    split: str,
+    *,
+    wanted: Collection[str] | None = None,
+    strict: bool = False,
+    coco_eval: str = "pycocotools",
+) -> VocSource:
+    """A folder laid out like VOC2007: the list `split`.txt, the classes that its xml files name."""
+    voc = VocList(root, split)
+    if not voc.path.is_file():
+        raise UserError(
+            f"{root} is a Pascal VOC folder without its {split} part: write the names of the "
+            f"images without suffix, one a line, to {voc.path}"
+        )
+    names = class_names_of(root / "Annotations")
+    if not names:
+        raise UserError(f"{root / 'Annotations'}: no xml file there names an object")
+    return open_voc([voc], names, name=root.name, wanted=wanted, strict=strict, coco_eval=coco_eval)
+
+
+def open_voc(
+    lists: Sequence[VocList],
+    class_names: Sequence[str],
+    *,
+    name: str,
+    wanted: Collection[str] | None = None,
+    strict: bool = False,
+    coco_eval: str = "pycocotools",
+    **facts: Any,
+) -> VocSource:
+    """The images of `lists` as one source; `facts` are further fields of Info."""
+    base = lists[0].root if len(lists) == 1 else lists[0].root.parent
+    report = Report(name, strict)
+    table = checked(read_voc(lists, base, class_names, report), base, report)
+    ids = tuple(range(1, len(class_names) + 1))
+    info = Info(name=name, class_names=tuple(class_names), category_ids=ids, **facts)
+    return VocSource(info, table, base, report, wanted=wanted, coco_eval=coco_eval)
+
+
+def _find(data_dir: Path, year: str, part: str) -> VocList:
+    for base in _BASES:
+        voc = VocList(data_dir / base / year, part)
+        if voc.path.is_file():
+            return voc
+    wanted = data_dir / _BASES[0] / year / "ImageSets" / "Main" / f"{part}.txt"
+    raise UserError(
+        f"--dataset pascal: no {wanted.absolute()}; unpack the VOC 2007 and 2012 archives "
+        f"(http://host.robots.ox.ac.uk/pascal/VOC) into {data_dir / 'voc'}, name another folder "
+        "with --data_dir, or take --dataset toy, which needs no download"
+    )

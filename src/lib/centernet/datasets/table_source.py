@@ -1,0 +1,73 @@
+"""The source behind every format whose annotations fit a table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centernet.datasets.evaluate.coco import evaluate_coco
+from centernet.datasets.image import ImageError, read_image
+from centernet.datasets.inspect import Report
+from centernet.datasets.objects import Objects
+from centernet.datasets.source import Info, Source
+from centernet.datasets.table import Table
+
+if TYPE_CHECKING:
+    from centernet.detectors.results import Detections
+
+
+class TableSource(Source):
+    """Images of a folder with the annotations of a table."""
+
+    def __init__(
+        self,
+        info: Info,
+        table: Table,
+        folder: Path,
+        report: Report,
+        *,
+        wanted: Collection[str] | None = None,
+        upright: bool = False,
+        coco_eval: str = "pycocotools",
+    ) -> None:
+        """`wanted` are the kinds of annotation that `objects` gives besides boxes (None: all).
+
+        `upright` says that the annotations were made on pictures turned as their Exif orientation
+        tells. `report` holds what was left out when the annotations were read.
+        """
+        self.info, self.table, self.folder, self.report = info, table, folder, report
+        self.wanted, self.upright, self.coco_eval = wanted, upright, coco_eval
+        self.strict = report.strict
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def image_id(self, index: int) -> int | str:
+        return self.table.image_ids[index]
+
+    def path(self, index: int) -> Path:
+        return self.folder / str(self.table.files[index])
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W, 3) BGR; an ImageError also when its size is not the annotated one."""
+        image = read_image(self.path(index), self.upright)
+        height, width = (int(n) for n in self.table.sizes[index])
+        found = image.shape[:2]
+        if height > 0 and width > 0 and found != (height, width):
+            turned = ": annotated on the turned picture?" if found == (width, height) else ""
+            raise ImageError(
+                f"{self.path(index)}: {found[1]} x {found[0]} pixels, but {self.report.name} says "
+                f"{width} x {height}, so its boxes would be misplaced{turned}"
+            )
+        return image
+
+    def objects(self, index: int) -> Objects:
+        return self.table.objects(index, self.wanted)
+
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
+        """COCO's metrics; "AP" is that of keypoints for detections that have them."""
+        return evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)
