@@ -52,6 +52,7 @@ class Task(ABC):
     name: ClassVar[str]
     title: ClassVar[str]  # one line for --help
     needs: ClassVar[frozenset[str]]  # of a data set's `provides`
+    default_dataset: ClassVar[str] = "coco"  # where the command names none
     Options: ClassVar[type]
     framing: SquareFraming = SquareFraming()
     metric: ClassVar[str] = "AP"  # by which the best epoch is chosen; higher is better
