@@ -1,0 +1,50 @@
+"""Upright boxes before a camera: their corners, their picture, their angles.
+
+Camera frame as in KITTI: x right, y down, z forward, metres. A box stands upright, is turned by
+`rotation_y` about the y axis (0: its length along x) and is located by the centre of its bottom
+face. Points may carry any leading dimensions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# Order of the corners: four of the bottom face (front first, then back), the same four of the top.
+_ALONG = np.array([1, 1, -1, -1, 1, 1, -1, -1]) / 2
+_ACROSS = np.array([1, -1, -1, 1, 1, -1, -1, 1]) / 2
+_UP = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+EDGES = tuple(
+    pair for i in range(4) for pair in ((i, (i + 1) % 4), (i + 4, (i + 1) % 4 + 4), (i, i + 4))
+)
+
+
+def corners(
+    dimensions: ArrayLike, locations: ArrayLike, rotations: ArrayLike
+) -> NDArray[np.float64]:
+    """The (..., 8, 3) corners of boxes of (..., 3) height width length at (..., 3) x y z."""
+    height, width, length = np.moveaxis(np.asarray(dimensions, np.float64), -1, 0)[..., None]
+    angle = np.asarray(rotations, np.float64)[..., None]
+    along, across = _ALONG * length, _ACROSS * width
+    x = np.cos(angle) * along + np.sin(angle) * across
+    z = -np.sin(angle) * along + np.cos(angle) * across
+    points = np.stack([x, -_UP * height, z], axis=-1)
+    return points + np.asarray(locations, np.float64)[..., None, :]
+
+
+def project(points: ArrayLike, calibration: ArrayLike) -> NDArray[np.float64]:
+    """Image positions (..., 2) of camera points (..., 3) under the (3, 4) matrix `calibration`."""
+    points, calibration = np.asarray(points, np.float64), np.asarray(calibration, np.float64)
+    image = points @ calibration[:, :3].T + calibration[:, 3]
+    return image[..., :2] / image[..., 2:]
+
+
+def wrap(angle: ArrayLike) -> NDArray[np.float64]:
+    """The same angle in [-pi, pi)."""
+    return (np.asarray(angle, np.float64) + np.pi) % (2 * np.pi) - np.pi
+
+
+def observation_angle(rotation_y: ArrayLike, locations: ArrayLike) -> NDArray[np.float64]:
+    """KITTI's alpha: `rotation_y` less the direction in which the camera sees the box."""
+    locations = np.asarray(locations, np.float64)
+    return wrap(np.asarray(rotation_y) - np.arctan2(locations[..., 0], locations[..., 2]))
