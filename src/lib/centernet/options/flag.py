@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -42,15 +43,18 @@ class Flag:
         """Whether the flag means anything to `verb`, its group serving the verbs `group`."""
         return verb in (self.metadata.get("verbs") or group)
 
-    def add_to(self, parser: argparse._ActionsContainer) -> None:
-        """Declare the flag to argparse; it is absent from the result unless it is given."""
+    def add_to(self, parser: argparse._ActionsContainer, explain: bool) -> None:
+        """Declare the flag to argparse; it is absent from the result unless it is given.
+
+        To `explain` it means to look up its choices.
+        """
         common: dict[str, Any] = {"dest": self.name, "default": argparse.SUPPRESS}
-        common["help"] = self._help()
+        common["help"] = self._help() if explain else None
         if self.kind is bool:
             parser.add_argument(f"--{self.name}", action="store_true", **common)
         else:
             metavar = self.kind.__name__.upper() + (",..." if self.many else "")
-            metavar = metavar.replace("STR", "NAME" if self.choices else "TEXT")
+            metavar = metavar.replace("STR", "NAME" if self.metadata.get("choices") else "TEXT")
             common |= {"type": self._read, "metavar": metavar}
             parser.add_argument(f"--{self.name}", **common)
 
@@ -72,10 +76,8 @@ class Flag:
             values = []
         if not values:
             noun = NOUNS.get(self.kind, "a text")
-            raise argparse.ArgumentTypeError(
-                f"takes {noun}{', or several with commas between,' if self.many else ''} "
-                f"not {text!r}"
-            )
+            several = ", or several with commas between" if self.many else ""
+            raise argparse.ArgumentTypeError(f"takes {noun}{several}, not {text!r}")
         return tuple(values) if self.many else values[0]
 
     def check(self, value: Any) -> None:
@@ -96,14 +98,15 @@ def unknown(noun: str, word: Any, choices: list[Any]) -> str:
     return f"unknown {noun} {str(word)!r}; {hint}choose from {', '.join(names)}"
 
 
-def flags_of(group: type) -> list[Flag]:
+@cache
+def flags_of(group: type) -> tuple[Flag, ...]:
     """The flags of an option group, in the order of its fields, base classes first."""
     hints = get_type_hints(group)
     flags = []
     for item in dataclasses.fields(group):
         kind, many = _kind(hints[item.name])
         flags.append(Flag(item.name, kind, many, item.default, item.metadata))
-    return flags
+    return tuple(flags)
 
 
 def _kind(hint: Any) -> tuple[type, bool]:

@@ -28,13 +28,21 @@ def _data_sets() -> Iterable[str]:
     return SOURCES
 
 
+def _deformable() -> Iterable[str]:
+    from centernet.models.networks.DCNv2.backends import BACKENDS
+
+    return ["auto", *BACKENDS]
+
+
 @dataclass(frozen=True)
 class Run:
     """This run"""
 
     exp_id: str = option("default", "name of the run; its folder is exp/<task>/<exp_id>")
     root: Path | None = option(
-        None, "folder that holds data/, exp/ and models/ (not given: as said by the program)"
+        None,
+        "folder that holds data/, exp/ and models/ (not given: that of the repository, or the"
+        " current one)",
     )
     seed: int = option(317, "seed of every random generator", at_least=0)
     debug: int = option(
@@ -75,9 +83,7 @@ class Machine:
     )
     channels_last: bool = option(False, "keep the channels of images and maps together in memory")
     compile: bool = option(False, "compile the network with torch.compile")
-    dcn: str = option(
-        "auto", "which deformable convolution runs", ("auto", "compiled", "torchvision", "plain")
-    )
+    dcn: str = option("auto", "which deformable convolution runs", _deformable)
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,10 @@ class Data:
     """The data"""
 
     dataset: str | None = option(
-        None, "data set (not given: the one that the task is published with)", _data_sets
+        None,
+        "data set (not given: the one that the task is published with)",
+        _data_sets,
+        verbs=VERBS,
     )
     data_dir: Path | None = option(
         None, "folder of the data sets (not given: data/ under the root)"
@@ -184,7 +193,7 @@ class Test:
 
     flip_test: bool = option(False, "average the maps of the image and of its mirror image")
     test_scales: tuple[float, ...] = option(
-        (1.0,), "merge the detections at these scales, as in 0.5,1,1.5"
+        (1.0,), "merge the detections at these scales, as in 0.5,1,1.5", at_least=0.01
     )
     nms: bool = option(False, "soft non-maximum suppression, also at one scale")
     K: int = option(100, "most detections in an image", at_least=1)
@@ -209,12 +218,12 @@ class Demo:
 
 GROUPS: dict[type, frozenset[str]] = {
     Run: frozenset(VERBS),
-    Machine: frozenset(VERBS),
+    Data: frozenset({TRAIN, TEST}),
     Model: frozenset(VERBS),
     Input: frozenset(VERBS),
-    Data: frozenset({TRAIN, TEST}),
     Train: frozenset({TRAIN}),
     Augment: frozenset({TRAIN}),
     Test: frozenset(VERBS),
     Demo: frozenset({DEMO}),
+    Machine: frozenset(VERBS),
 }

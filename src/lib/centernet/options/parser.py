@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from centernet.errors import UserError
 from centernet.options.flag import Flag, flags_of, unknown
 from centernet.options.groups import GROUPS
-from centernet.options.original import ORIGINAL
-
-PUBLISHED = frozenset(
-    """dataset exp_id test debug demo load_model resume gpus num_workers not_cuda_benchmark seed
-    print_iter hide_data_time save_all metric vis_thresh debugger_theme arch head_conv down_ratio
-    input_res input_h input_w lr lr_step num_epochs batch_size master_batch_size num_iters
-    val_intervals trainval flip_test test_scales nms K not_prefetch_test fix_res keep_res
-    not_rand_crop shift scale rotate flip no_color_aug aug_rot aug_ddd rect_mask kitti_split
-    mse_loss reg_loss hm_weight off_weight wh_weight hp_weight hm_hp_weight dep_weight dim_weight
-    rot_weight peak_thresh norm_wh dense_wh cat_spec_wh not_reg_offset agnostic_ex scores_thresh
-    center_thresh aggr_weight dense_hp not_hm_hp not_reg_hp_offset not_reg_bbox eval_oracle_hm
-    eval_oracle_wh eval_oracle_offset eval_oracle_kps eval_oracle_hmhp eval_oracle_hp_offset
-    eval_oracle_dep""".split()
-)
+from centernet.options.original import ORIGINAL, PUBLISHED
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -53,34 +41,34 @@ class Parser:
         """(task or None, {flag: value} of the flags that were given). --help prints and exits."""
         names = [flag.name for section in self.sections(None) for flag in section.flags]
         words = [expand(word, [*names, "help"]) for word in argv]
-        parser = self._argparse(None)
-        parser.add_argument("task", nargs="?", default=None)
-        given, left = parser.parse_known_args(words)
+        # The task is taken from the words left over: argparse would lose a positional argument
+        # that may be absent and comes after a flag.
+        given, left = self._argparse().parse_known_args(words)
         values = vars(given)
-        task = values.pop("task")
         wants_help = values.pop("help", False)
-        if wants_help and task is None:
-            print(self.overview())
-            raise SystemExit(0)
-        if task is not None and task not in self.tasks:
-            raise UserError(self._strange_word(task, names))
+        task = next((word for word in left if word in self.tasks), None)
         if wants_help:
-            print(self.help(task))
+            print(self.overview() if task is None else self.help(task))
             raise SystemExit(0)
-        if left:
-            raise UserError(self._strange_word(left[0], names))
+        strange = [word for word in left if word != task]
+        if strange:
+            raise UserError(self._strange(strange[0], task, names))
         return task, values
 
-    def _strange_word(self, word: str, names: Sequence[str]) -> str:
+    def _strange(self, word: str, task: str | None, names: Sequence[str]) -> str:
         name = word.lstrip("-").partition("=")[0]
         if name in names:
             return f"{word}: did you mean --{name}?"
-        if word.startswith("-"):
-            return unknown("flag", word, [f"--{name}" for name in names]).partition("; choose")[0]
-        return unknown("task", word, list(self.tasks))
+        if task is None and not word.startswith("-"):
+            return unknown("task", word, list(self.tasks))
+        near = get_close_matches(name, names, n=1)
+        hint = (
+            f"did you mean --{near[0]}?" if near else f"{self.prog} {task} --help lists the flags"
+        )
+        return f"unknown word {word!r}; {hint}"
 
     def sections(self, task: str | None) -> Iterator[Section]:
-        """All groups of flags, none twice: the task's own, the common ones, those without effect."""
+        """Every flag once: the common ones, the task's own, those of other tasks."""
         seen: set[str] = set()
 
         def section(title: str, flags: Sequence[Flag], without: str | None = None) -> Section:
@@ -88,8 +76,6 @@ class Parser:
             seen.update(flag.name for flag in new)
             return Section(title, new, without)
 
-        if task is not None:
-            yield section(f"The task: {task}", flags_of(self.tasks[task].Options))
         for group, verbs in GROUPS.items():
             title = group.__doc__ or group.__name__
             served = [flag for flag in flags_of(group) if flag.serves(self.verb, verbs)]
@@ -99,18 +85,19 @@ class Parser:
                 if flag.inert:
                     yield section(title, [flag], f": {flag.inert}")
             yield section(title, flags_of(group), f" in {self.prog}")
-        where = "" if task is None else f" for {task}"
+        if task is not None:
+            yield section(f"The task {task}", flags_of(self.tasks[task].Options))
         for name, other in self.tasks.items():
-            yield section(name, flags_of(other.Options), f"{where} (a flag of {name})")
-        for group in ORIGINAL:
-            yield section(str(group.__doc__), flags_of(group), f"{where} (of {group.__doc__})")
+            yield section(name, flags_of(other.Options), f" for {task}: it belongs to {name}")
+        for group, why in ORIGINAL.items():
+            yield section("", flags_of(group), f" for {task}: {why}")
 
-    def _argparse(self, task: str | None) -> ArgumentParser:
+    def _argparse(self) -> ArgumentParser:
         parser = ArgumentParser(self.prog, allow_abbrev=False, add_help=False)
         parser.add_argument("-h", "--help", action="store_true", default=argparse.SUPPRESS)
-        for section in self.sections(task):
+        for section in self.sections(None):
             for flag in section.flags:
-                flag.add_to(parser)
+                flag.add_to(parser, explain=False)
         return parser
 
     def overview(self) -> str:
@@ -121,7 +108,7 @@ class Parser:
         return "\n".join(lines)
 
     def help(self, task: str) -> str:
-        """Every flag that means something to the task, with its default, and the names of the rest."""
+        """The flags that mean something to the task, with their defaults, and the others' names."""
         parser = ArgumentParser(
             f"{self.prog} {task}",
             usage=f"{self.prog} {task} [flags]",
@@ -129,15 +116,17 @@ class Parser:
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
             add_help=False,
         )
-        silent = []
+        silent: defaultdict[str, list[str]] = defaultdict(list)  # by reason
         for section in self.sections(task):
             if section.without is not None:
-                silent += [f"--{flag.name}" for flag in section.flags]
+                silent[section.without] += [f"--{flag.name}" for flag in section.flags]
             elif section.flags:
                 group = parser.add_argument_group(section.title)
                 for flag in section.flags:
-                    flag.add_to(group)
-        parser.epilog = f"Accepted without effect here: {', '.join(silent)}." if silent else None
+                    flag.add_to(group, explain=True)
+        parser.epilog = "Also accepted. " + " ".join(
+            f"Without effect{why}: {', '.join(flags)}." for why, flags in silent.items() if flags
+        )
         return parser.format_help()
 
     def silent(self, task: str) -> dict[str, tuple[Flag, str]]:
@@ -165,8 +154,3 @@ def expand(word: str, names: Sequence[str]) -> str:
     if len(fits) > 1:
         raise UserError(f"{word} is short for several flags: {', '.join('--' + f for f in fits)}")
     return f"--{fits[0]}{equals}{value}" if fits else word
-
-
-def defaults(group: type) -> dict[str, Any]:
-    """{field: default} of a group."""
-    return {item.name: item.default for item in dataclasses.fields(group)}

@@ -1,0 +1,65 @@
+"""What --resume reads back from the opt.json of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from centernet.errors import UserError
+from centernet.options.flag import Flag
+
+# What is asked anew at each start.
+# fmt: off
+OF_THE_MOMENT = frozenset([
+    "resume", "load_model", "weights", "test", "debug", "root", "demo", "output", "show", "exp_id",
+])
+# What belongs to the network, also when it is tested or shown.
+OF_THE_MODEL = frozenset([
+    "arch", "head_conv", "down_ratio", "input_res", "input_h", "input_w", "dataset", "data_dir",
+    "train_json", "val_json", "image_dir", "kitti_split",
+])
+# fmt: on
+
+
+def read_saved(path: Path, flags: Sequence[Flag]) -> dict[str, Any]:
+    """{flag: value} of the `flags` that `path` (an opt.json) holds; empty when there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return {flag.name: _typed(flag, saved[flag.name]) for flag in flags if flag.name in saved}
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run without --resume") from error
+
+
+def _typed(flag: Flag, value: Any) -> Any:
+    if value is None:
+        return None
+    return tuple(map(flag.kind, value)) if flag.many else flag.kind(value)
+
+
+def differences(
+    saved: Mapping[str, Any], given: Mapping[str, Any], flags: Sequence[Flag]
+) -> list[str]:
+    """What to tell: which flags are read back, and which of those given contradict the run."""
+    usual = {flag.name: flag.default for flag in flags}
+    again = [
+        f"--{name} {written(value)}".rstrip()
+        for name, value in saved.items()
+        if name not in given and value != usual[name]
+    ]
+    lines = [f"resumed with {' '.join(again)}"] if again else []
+    return lines + [
+        f"--{name} is {written(given[name])} now, the run had {written(value)}"
+        for name, value in saved.items()
+        if name in given and given[name] != value
+    ]
+
+
+def written(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if isinstance(value, bool):
+        return "" if value else "off"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
