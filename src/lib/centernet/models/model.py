@@ -1,0 +1,80 @@
+"""The network: a backbone and one head for each output of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from centernet.models.networks import Backbone, create_backbone
+
+HEAT_BIAS = -2.19  # sigmoid(-2.19) = 0.1: a heat map starts out sure that there is nothing
+
+
+class HeadSpec(Protocol):
+    """What the network needs to know of a task's head."""
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def bias(self) -> float | None: ...
+
+
+class CenterNet(nn.Module):
+    """`backbone` with a head for each of `heads` on every stage.
+
+    A value of `heads` is the number of output channels, or an object with `channels` and `bias`;
+    a bare number gets the bias of a heat map when its name contains "hm". `head_conv` is the width
+    of the hidden layer of the heads: None or -1 for the backbone's default, 0 for no hidden layer.
+
+    Heads are registered in the order of the published checkpoints, by which optimizer states
+    count: sorted by name if `backbone.sorted_heads`, else as given.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        heads: Mapping[str, int | HeadSpec],
+        head_conv: int | None = None,
+    ) -> None:
+        super().__init__()
+        if head_conv is None or head_conv == -1:
+            head_conv = backbone.head_conv
+        self.backbone = backbone
+        self.heads = nn.ModuleDict()
+        for name in sorted(heads) if backbone.sorted_heads else heads:
+            channels, bias = channels_and_bias(name, heads[name])
+            self.heads[name] = backbone.make_head(channels, head_conv, bias)
+
+    def forward(self, x: Tensor, last_only: bool = False) -> list[dict[str, Tensor]]:
+        """Raw maps {head: (B, channels, H/stride, W/stride)}, a dict a stage.
+
+        No sigmoid has been applied. With `last_only` the list has the last stage alone: prediction
+        reads nothing else, and the heads of the earlier stages are not computed.
+        """
+        features = self.backbone(x)
+        first = len(features) - 1 if last_only else 0
+        return [self.stage_maps(features[stage], stage) for stage in range(first, len(features))]
+
+    def stage_maps(self, feature: Tensor, stage: int) -> dict[str, Tensor]:
+        """The raw maps that the heads of one stage make of its feature map."""
+        return {
+            name: (head[stage] if isinstance(head, nn.ModuleList) else head)(feature)
+            for name, head in self.heads.items()
+        }
+
+
+def channels_and_bias(name: str, head: int | HeadSpec) -> tuple[int, float | None]:
+    """Output channels of a head, and the bias it starts with (None for a regression)."""
+    if isinstance(head, int):
+        return head, HEAT_BIAS if "hm" in name else None
+    return head.channels, head.bias
+
+
+def create_model(
+    arch: str, heads: Mapping[str, int | HeadSpec], head_conv: int | None = None
+) -> CenterNet:
+    """The network of the architecture called `arch`; UserError lists the names if it is unknown."""
+    return CenterNet(create_backbone(arch), heads, head_conv)

@@ -1,0 +1,101 @@
+"""What every backbone states about itself, and the heads that sit on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Where the ImageNet classifier of a backbone is published, and how its keys become ours.
+
+    `prefix` is put before each key of the file, `trunk` says which keys of the backbone the file
+    must then fill, and keys that begin with one of `ignored` (the classifier) are left out.
+    """
+
+    url: str
+    trunk: tuple[str, ...]
+    prefix: str = ""
+    ignored: tuple[str, ...] = ()
+
+
+class Backbone(nn.Module):
+    """An image (B, 3, H, W) becomes one feature map (B, channels, H/stride, W/stride) a stage.
+
+    A concrete backbone overrides the facts below that differ, and `forward`. H and W must be
+    multiples of `pad + 1`. Constructors never download: `pretrained` only says what there is.
+    """
+
+    channels: int = 64
+    stride: int = 4
+    pad: int = 31
+    head_conv: int = 64  # default width of the hidden layer of a head
+    stages: int = 1
+    sorted_heads: bool = False  # heads are registered by name, not in the order of the task
+    pretrained: Pretrained | None = None
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Feature maps of `x`, the last stage last."""
+        raise NotImplementedError
+
+    def make_head(self, channels: int, head_conv: int, bias: float | None) -> nn.Module:
+        """A head for the feature map: conv3x3, ReLU, conv1x1; only the conv1x1 if `head_conv` is 0.
+
+        `bias` is the bias of the last convolution at the start of a training (heat maps:
+        -2.19, that is a probability of 0.1; see Lin et al., Focal Loss, 2017). None means a
+        regression, whose weights `init_regression` chooses.
+        """
+        if head_conv:
+            head = nn.Sequential(
+                nn.Conv2d(self.channels, head_conv, 3, padding=1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(head_conv, channels, 1),
+            )
+        else:
+            head = nn.Conv2d(self.channels, channels, 1)
+        if bias is None:
+            self.init_regression(head)
+        else:
+            nn.init.constant_(convolutions(head)[-1].bias, bias)
+        return head
+
+    def init_regression(self, head: nn.Module) -> None:
+        """Start a regression head near zero: every weight from N(0, 0.001), every bias 0."""
+        for conv in convolutions(head):
+            init_near_zero(conv)
+
+
+def convolutions(module: nn.Module) -> list[nn.Conv2d]:
+    """The plain convolutions inside `module` (itself included), in order of registration."""
+    return [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+
+
+def init_near_zero(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Weights from N(0, 0.001), bias 0."""
+    nn.init.normal_(conv.weight, std=0.001)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+
+
+def init_kaiming(module: nn.Module) -> None:
+    """He et al., 2015: N(0, 2 / fan_out) for every plain convolution inside `module`."""
+    for conv in convolutions(module):
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+
+
+@torch.no_grad()
+def init_bilinear(up: nn.ConvTranspose2d) -> None:
+    """Fill `up` with bilinear interpolation by its stride (Long et al., 2015).
+
+    Only [:, 0] is written. For the depthwise convolutions of DLA that is all there is; for the
+    dense ones of the DCN ResNets it is the first output channel, and the others keep PyTorch's
+    initialisation. The published weights were trained from this start, so it is kept.
+    """
+    size = up.weight.shape[-1]
+    factor = (size + 1) // 2
+    centre = (2 * factor - 1 - factor % 2) / (2 * factor)
+    ramp = 1 - (torch.arange(size, device=up.weight.device) / factor - centre).abs()
+    up.weight[:, 0] = torch.outer(ramp, ramp)

@@ -1,0 +1,116 @@
+"""Starting a backbone from an ImageNet classifier, when a training asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+from torch import Tensor
+
+from centernet.errors import UserError
+from centernet.models.networks.backbone import Backbone, Pretrained
+
+CHOICES = "'imagenet', 'none' or the path of an ImageNet classifier"
+
+
+def initialise(backbone: Backbone, weights: str | Path, folder: str | Path) -> str:
+    """Copy ImageNet weights into the trunk of `backbone` and return one line that says so.
+
+    `weights` is "imagenet" (the published classifier, looked for in `folder` and else downloaded
+    into it), "none" (leave the random weights), or the path of a classifier in the published
+    layout. The published classifiers saw RGB and the tasks feed BGR, as the originals do; a
+    training from here adapts within its first epochs.
+
+    Raises UserError if the file cannot be had or read, or is of another architecture.
+    """
+    weights = str(weights)
+    if weights == "none":
+        return "backbone: random weights"
+    published = backbone.pretrained
+    if published is None:
+        if weights != "imagenet":
+            raise UserError(
+                f"{weights}: this architecture has no ImageNet layout; "
+                "give a checkpoint of the whole network (--load_model) or --weights none"
+            )
+        return "backbone: random weights (no ImageNet weights are published for this architecture)"
+    if weights == "imagenet":
+        path = Path(folder) / Path(urlparse(published.url).path).name
+        state = read(path) if path.exists() else download(published.url, path)
+    else:
+        path = Path(weights)
+        if not path.is_file():
+            raise UserError(f"{weights}: no such file; --weights takes {CHOICES}")
+        state = read(path)
+    count = copy_trunk(backbone, published, state, path)
+    return f"backbone: {count} tensors from {path}"
+
+
+def download(url: str, path: Path) -> Mapping[str, Tensor]:
+    """Fetch a published classifier to `path`, check the hash that its name states, and read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hash_prefix = path.stem.rpartition("-")[2]
+    try:
+        torch.hub.download_url_to_file(url, str(path), hash_prefix)
+    except (OSError, HTTPException, RuntimeError) as error:
+        # OSError: no network, dead host, HTTP error, full disk. RuntimeError: another hash.
+        raise UserError(
+            f"cannot download {url} ({error}); place the file at {path} by hand, "
+            "or start from random weights with --weights none"
+        ) from error
+    return read(path)
+
+
+def read(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a file that holds a bare state dict."""
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    # torch.load raises UnpicklingError, RuntimeError, EOFError, KeyError ... by what the bytes are
+    except Exception as error:
+        raise UserError(
+            f"{path}: cannot be read as PyTorch weights ({type(error).__name__}); "
+            "it may be truncated: delete it and download it again"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(
+            f"{path}: not an ImageNet classifier (a plain dictionary of tensors); "
+            "checkpoints of whole networks are loaded with --load_model"
+        )
+    return state
+
+
+@torch.no_grad()
+def copy_trunk(
+    backbone: Backbone, published: Pretrained, state: Mapping[str, Tensor], path: Path
+) -> int:
+    """Copy `state` into the trunk of `backbone`; the trunk must be filled and nothing be left over.
+
+    Returns the number of tensors copied. Counters of BN steps may be missing: files older than
+    PyTorch 0.4.1 have none.
+    """
+    own = backbone.state_dict()
+    given = {
+        published.prefix + key: value
+        for key, value in state.items()
+        if not key.startswith(published.ignored)
+    }
+    wanted = [k for k in own if k.startswith(published.trunk)]
+    problems = [f"{k} is missing" for k in wanted if k not in given and not k.endswith("_tracked")]
+    problems += [f"{k} is unknown" for k in given if k not in own]
+    problems += [
+        f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}"
+        for k in given
+        if k in own and given[k].shape != own[k].shape
+    ]
+    if problems:
+        raise UserError(
+            f"{path}: weights of another architecture than this backbone's "
+            f"({problems[0]}; {len(problems)} differences in all)"
+        )
+    for key, value in given.items():
+        own[key].copy_(value)
+    return len(given)
