@@ -11,23 +11,8 @@ import pytest
 from centernet.datasets.augment import SquareFraming
 from centernet.detectors.preprocess import Preprocess, as_image, to_batch
 from centernet.errors import UserError
-from tests import parity_cases, real_data
+from tests.detectors.recorded import MEAN, STD, image_of
 from tests.parity_cases import cases
-
-MEAN, STD = (0.408, 0.447, 0.470), (0.289, 0.274, 0.278)
-
-
-def image_of(params: dict[str, Any]) -> np.ndarray:
-    """The picture of a recorded case: drawn by the recipe, or one of the sample photos."""
-    recipe = parity_cases.recipe()
-    if "image_seed" in params:
-        return recipe.make_image(params["image_seed"], *params["image_hw"])
-    name = params["file"].rsplit("/", 1)[1]
-    image = cv2.imread(str(real_data.folder("photos") / name))
-    step = params.get("subsample", 1)
-    image = image[::step, ::step]
-    assert list(image.shape[:2]) == params["image_hw"]
-    return image
 
 
 def argument(params: dict[str, Any], name: str, default: int) -> int:
@@ -92,7 +77,7 @@ def test_picture_undoes_the_normalisation() -> None:
 
 def test_image_vanishing_at_a_scale() -> None:
     prepare = Preprocess(SquareFraming(), MEAN, STD, (64, 64))
-    with pytest.raises(UserError, match="an image of 1x90 vanishes at test scale 0.5"):
+    with pytest.raises(UserError, match=r"an image of 1x90 vanishes at test scale 0\.5"):
         prepare(np.zeros((90, 1, 3), np.uint8), 0.5)
 
 

@@ -1,0 +1,217 @@
+"""The detector: geometry, batches, kinds of input, timings; every architecture in every mode."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from centernet.datasets.source import Info
+from centernet.detectors.detector import Detector
+from centernet.detectors.results import Detections
+from centernet.errors import UserError
+from centernet.models.model import create_model
+from centernet.models.networks import BACKBONES
+from centernet.tasks.ctdet import Ctdet
+from tests.detectors.spots import SIDE, TASK, SpotNet, spots_image
+
+SPOTS = ((40, 50, 0), (110, 30, 2), (150, 80, 1))
+IMAGE = spots_image((100, 180), *SPOTS)
+MODES: dict[str, dict[str, Any]] = {
+    "fix_res": {},
+    "keep_res": {"keep_res": True},
+    "flip_test": {"flip_test": True},
+    "scales": {"scales": (0.75, 1.0, 1.25)},
+    "nms": {"nms": True},
+    "all": {"flip_test": True, "scales": (0.75, 1.0, 1.25), "nms": True, "keep_res": True},
+}
+
+
+def spot_detector(**more: Any) -> Detector:
+    return Detector(TASK, SpotNet(), device="cpu", **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_boxes_lie_on_the_spots(mode: str) -> None:
+    found = spot_detector(**MODES[mode]).detect(IMAGE)
+    assert isinstance(found, Detections)
+    pixels_a_cell = 4.0 if MODES[mode].get("keep_res") else 4.0 * 180 / 128
+    for x, y, channel in SPOTS:
+        best = found.select(found.classes == channel).select(slice(1))
+        x1, y1, x2, y2 = best.boxes[0]
+        assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx((x, y), abs=pixels_a_cell)
+        side = SIDE * pixels_a_cell
+        sizes = {side / scale for scale in MODES[mode].get("scales", (1.0,))}
+        assert any((x2 - x1, y2 - y1) == pytest.approx((s, s), rel=1e-4) for s in sizes)
+    assert all(a >= b for a, b in pairwise(found.scores))
+
+
+def test_mirrored_image_gives_mirrored_boxes() -> None:
+    """Pixel x of the canvas goes to width - 1 - x, so a cell's middle lies half a pixel off 0.5."""
+    detector = Detector(TASK, SpotNet(offset=0.375), flip_test=True, keep_res=True, device="cpu")  # type: ignore[arg-type]
+    image = spots_image((96, 160), *SPOTS)  # needs no padding on its right
+    image = cv2.copyMakeBorder(image, 0, 0, 0, 0, cv2.BORDER_CONSTANT)
+    plain, mirrored = (detector.detect(np.ascontiguousarray(i)) for i in (image, image[:, ::-1]))
+    assert isinstance(plain, Detections)
+    assert isinstance(mirrored, Detections)
+    for channel in range(3):
+        a = plain.select(plain.classes == channel).boxes[0]
+        b = mirrored.select(mirrored.classes == channel).boxes[0]
+        assert a[[1, 3]] == pytest.approx(b[[1, 3]])
+        assert a[[0, 2]] == pytest.approx(159 - b[[2, 0]], abs=1e-3)
+
+
+def test_facts_of_the_image() -> None:
+    found = spot_detector().detect(IMAGE)
+    assert isinstance(found, Detections)
+    assert found.image_size == (100, 180)
+    assert found.path is None
+    assert found.class_names == ("blue", "green", "red")
+    assert len(found) == 100
+
+
+def test_limit_and_k() -> None:
+    assert len(spot_detector(k=7).detect(IMAGE)) == 7
+    few = spot_detector(limit=3).detect(IMAGE)
+    assert 3 <= len(few) <= 10
+    assert len(spot_detector(k=100_000, limit=0).detect(IMAGE)) == 3 * 32 * 32  # all cells
+
+
+def test_scales_must_be_positive() -> None:
+    for scales in ((), (1.0, 0.0)):
+        with pytest.raises(ValueError, match="positive"):
+            spot_detector(scales=scales)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, x in enumerate((40, 80, 120)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), spots_image((100, 180), (x, 50, number)))
+    return tmp_path
+
+
+def test_kinds_of_source(folder: Path) -> None:
+    detector = spot_detector()
+    one = detector.detect(folder / "1.png")
+    assert isinstance(one, Detections)
+    assert one.path == folder / "1.png"
+    assert one.classes[0] == 1
+    for many in (
+        detector.detect(folder),
+        detector.detect(str(folder / "*.png")),
+        detector.detect([folder / f"{n}.png" for n in range(3)]),
+        detector.detect([cv2.imread(str(folder / f"{n}.png")) for n in range(3)]),
+    ):
+        assert isinstance(many, list)
+        assert [int(found.classes[0]) for found in many] == [0, 1, 2]
+    assert len(detector.detect([folder / "1.png"])) == 1
+    assert detector.detect([]) == []
+
+
+def test_sources_that_are_not_there(folder: Path) -> None:
+    detector = spot_detector()
+    with pytest.raises(UserError, match=r"9\.png: no such file or folder"):
+        detector.detect(folder / "9.png")
+    with pytest.raises(UserError, match=r"9\.png: no such image file"):
+        detector.detect([folder / "1.png", folder / "9.png"])
+    (folder / "bad.png").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"bad\.png"):
+        detector.detect(folder / "bad.png")
+
+
+def test_timings_count_images_and_name_seven_stages(folder: Path) -> None:
+    detector = spot_detector(batch_size=2)
+    detector.detect(folder)
+    mean = detector.timings.mean()
+    assert list(mean) == ["tot", "load", "pre", "net", "dec", "post", "merge"]
+    assert detector.timings.images == 3
+    assert all(seconds > 0 for seconds in mean.values())
+    assert mean["tot"] == pytest.approx(sum(mean.values()) - mean["tot"])
+
+
+def test_images_of_one_shape_share_a_batch() -> None:
+    images = [spots_image(size, (30, 30, 0)) for size in ((60, 90), (100, 60), (64, 80), (98, 62))]
+    fixed = spot_detector(batch_size=3)
+    fixed.detect(images)
+    assert [shape[0] for shape in fixed.model.batches] == [3, 1]
+    kept = spot_detector(batch_size=2, keep_res=True, flip_test=True)
+    kept.detect(images)
+    # Sizes are padded to 64 x 96 and 128 x 64; the mirrored images double the batch.
+    assert sorted(kept.model.batches) == [(4, 3, 64, 96), (4, 3, 128, 64)] or sorted(
+        shape[2:] for shape in kept.model.batches
+    ) == [(64, 96), (96, 96), (128, 64)]
+
+
+@pytest.fixture(scope="module")
+def resnet() -> Detector:
+    torch.manual_seed(0)
+    task = Ctdet(Info("three", ("a", "b", "c"), (1, 2, 3), resolution=(64, 64)))
+    model = create_model("res_18", task.heads)
+    for head in model.heads.values():
+        torch.nn.init.normal_(head[-1].weight, std=0.5)
+    return Detector(task, model, device="cpu")
+
+
+@pytest.mark.parametrize("keep_res", [False, True])
+def test_batches_change_nothing(resnet: Detector, keep_res: bool) -> None:
+    rng = np.random.default_rng(1)
+    sizes = [(60, 90), (60, 30), (60, 80), (40, 90), (60, 30)]
+    images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    runs = []
+    for batch_size in (1, 4):
+        detector = Detector(
+            resnet.task,
+            resnet.model,
+            device="cpu",
+            flip_test=True,
+            keep_res=keep_res,
+            batch_size=batch_size,
+        )
+        runs.append(detector.detect(images))
+    for alone, together in zip(*runs, strict=True):
+        assert alone.image_size == together.image_size
+        assert np.array_equal(alone.classes, together.classes)
+        np.testing.assert_allclose(alone.scores, together.scores, atol=1e-5, rtol=0)
+        np.testing.assert_allclose(alone.boxes, together.boxes, atol=1e-2, rtol=0)
+
+
+def test_layout_and_precision(resnet: Detector) -> None:
+    image = np.random.default_rng(2).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    heats = []
+    for more in ({}, {"channels_last": True}, {"amp": "bf16"}):
+        detector = Detector(resnet.task, resnet.model, device="cpu", **more)
+        heats.append(detector.maps(detector.prepare(image).scales)["hm"].numpy())
+    plain, turned, coarse = heats
+    np.testing.assert_allclose(turned, plain, atol=1e-4)
+    assert coarse.dtype == np.float32  # the network's sums are short, what is read off is not
+    assert 0 < np.abs(coarse - plain).mean() < 0.02
+
+
+BIG = ("hourglass", "101", "152", "50")
+
+
+@pytest.mark.parametrize(
+    "arch",
+    [pytest.param(a, marks=pytest.mark.slow) if any(b in a for b in BIG) else a for a in BACKBONES],
+)
+def test_every_architecture_in_every_mode(arch: str) -> None:
+    task = Ctdet(Info("three", ("a", "b", "c"), (1, 2, 3), resolution=(32, 64)))
+    torch.manual_seed(0)
+    model = create_model(arch, task.heads).eval()
+    image = np.random.default_rng(3).integers(0, 256, (30, 50, 3), dtype=np.uint8)
+    for mode in MODES.values():
+        found = Detector(task, model, device="cpu", k=20, **mode).detect(image)
+        assert isinstance(found, Detections)
+        assert len(found) >= 20 or mode.get("nms") or "scales" in mode
+        assert len(found) > 0
+        assert np.isfinite(found.boxes).all()
+        assert ((found.scores >= 0) & (found.scores <= 1)).all()
+        # With weights as they start, sizes are near 0: every box is a place in the input.
+        centres = found.boxes.reshape(-1, 2, 2).mean(axis=1)
+        assert (centres > -250).all()
+        assert (centres < 320).all()
