@@ -12,6 +12,7 @@ from centernet.datasets.coco import open_coco_2017, open_coco_hp
 from centernet.datasets.custom import open_custom
 from centernet.datasets.pascal import open_pascal
 from centernet.datasets.source import Info, Source
+from centernet.datasets.toy import open_toy
 from centernet.errors import UserError
 
 # Each takes (split, data_dir) and, by keyword, the flags that mean something to it.
@@ -20,6 +21,7 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "coco_hp": open_coco_hp,
     "pascal": open_pascal,
     "custom": open_custom,
+    "toy": open_toy,
 }
 SPLITS = ("train", "val", "test")
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from centernet.geometry3d import corners as corners_of
+from centernet.geometry3d import project
 from centernet.utils.palette import BGR, BLACK, WHITE
 
 if TYPE_CHECKING:
@@ -33,19 +35,7 @@ _FRONT_CROSS = ((0, 5), (1, 4))
 
 def cuboid_corners(cuboids: Cuboids) -> np.ndarray:
     """(N, 8, 3) corners: the bottom face (front first), then the top face in the same order."""
-    heights, widths, lengths = cuboids.dimensions.astype(np.float64).T
-    along = np.array([1, 1, -1, -1] * 2) * lengths[:, None] / 2
-    across = np.array([1, -1, -1, 1] * 2) * widths[:, None] / 2
-    up = -np.array([0] * 4 + [1] * 4) * heights[:, None]
-    cos, sin = np.cos(cuboids.rotations)[:, None], np.sin(cuboids.rotations)[:, None]
-    turned = np.stack([cos * along + sin * across, up, cos * across - sin * along], axis=-1)
-    return turned + cuboids.locations[:, None].astype(np.float64)
-
-
-def project(points: np.ndarray, calibration: np.ndarray) -> np.ndarray:
-    """Image pixels (..., 2) of camera-frame `points` (..., 3) under a (3, 4) camera matrix."""
-    seen = points @ calibration[:, :3].T + calibration[:, 3]
-    return seen[..., :2] / seen[..., 2:]
+    return corners_of(cuboids.dimensions, cuboids.locations, cuboids.rotations)
 
 
 def draw_cuboids(

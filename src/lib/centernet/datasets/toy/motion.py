@@ -65,9 +65,7 @@ def draw_motion(rng: Generator) -> list[Frame]:
     return [_frame(rng, still, movers, number) for number in range(FRAMES)]
 
 
-def _frame(
-    rng: Generator, still: NDArray[np.float32], movers: list[Mover], number: int
-) -> Frame:
+def _frame(rng: Generator, still: NDArray[np.float32], movers: list[Mover], number: int) -> Frame:
     canvas = Canvas(still)
     parts = [each.part.moved(*each.path[number].tolist()) for each in movers]
     for part in parts:

@@ -96,7 +96,7 @@ class Relief:
         return x, y, (slice(y, max(stop_y + 2, y)), slice(x, max(stop_x + 2, x)))
 
     def _nearness(self, face: Face, window: tuple[slice, slice]) -> NDArray[np.float64]:
-        """In each pixel of the window, 1 / depth of the face's plane, which is linear in the image's x and y."""
+        """1 / depth of the face's plane in the pixels of the window: linear in their x and y."""
         points = face.at(np.array([[0.0, 0], [1, 0], [0, 1]]))
         image = project(points, self.calibration)
         depth = points @ self.calibration[2, :3] + self.calibration[2, 3]

@@ -19,7 +19,12 @@ def strip(
     x: tuple[float, float], z: tuple[float, float], ground: float, calibration: NDArray[np.float64]
 ) -> NDArray[np.int32]:
     """The image of a rectangle on the ground, for cv2.fillPoly."""
-    points = [[x[0], ground, z[0]], [x[1], ground, z[0]], [x[1], ground, z[1]], [x[0], ground, z[1]]]
+    points = [
+        [x[0], ground, z[0]],
+        [x[1], ground, z[0]],
+        [x[1], ground, z[1]],
+        [x[0], ground, z[1]],
+    ]
     return np.rint(project(points, calibration)).astype(np.int32)
 
 
