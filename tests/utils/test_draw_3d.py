@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from centernet.datasets.objects import Cuboids
-from centernet.utils.draw_3d import birds_eye, cuboid_corners, draw_cuboids, project
+from centernet.geometry3d import project
+from centernet.utils.draw_3d import birds_eye, cuboid_corners, draw_cuboids
 from centernet.utils.palette import colour
 from tests.parity_cases import cases
 

@@ -6,8 +6,10 @@ Pictures are read upright (Exif orientation followed); every frame is (H, W, 3) 
 from __future__ import annotations
 
 import glob
+import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +92,8 @@ class Video:
         self.label = f"camera {source}" if isinstance(source, int) else str(source)
         self.name = f"camera{source}" if isinstance(source, int) else Path(source).stem
         self._is_file = not isinstance(source, int)
-        self._capture = cv2.VideoCapture(source)
+        with _silence():
+            self._capture = cv2.VideoCapture(source)
         if not self._capture.isOpened():
             raise UserError(self._unopened())
         rate = self._capture.get(cv2.CAP_PROP_FPS)
@@ -126,6 +129,17 @@ class Video:
     def close(self) -> None:
         """Let the device or the file go; an iteration under way ends with its present frame."""
         self._capture.release()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep OpenCV and its FFmpeg from printing why they cannot open something: we say it."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, when FFmpeg first starts
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from centernet.geometry3d import corners as corners_of
-from centernet.geometry3d import project
+from centernet.geometry3d import EDGES, corners, project
 from centernet.utils.palette import BGR, BLACK, WHITE
 
 if TYPE_CHECKING:
@@ -23,19 +22,12 @@ _NEAR = 0.1  # metres; what lies nearer to the camera plane cannot be projected
 _SHIFT = 4  # OpenCV draws in sixteenths of a pixel
 _FAR = 1 << 15
 
-# Corners 0..3 are the bottom face, 4..7 the top above them; 0, 1, 5, 4 look forward.
-_EDGES = tuple(
-    (a, b)
-    for low in (0, 4)
-    for a, b in ((low, low + 1), (low + 1, low + 2), (low + 2, low + 3), (low + 3, low))
-)
-_EDGES += tuple((corner, corner + 4) for corner in range(4))
 _FRONT_CROSS = ((0, 5), (1, 4))
 
 
 def cuboid_corners(cuboids: Cuboids) -> np.ndarray:
     """(N, 8, 3) corners: the bottom face (front first), then the top face in the same order."""
-    return corners_of(cuboids.dimensions, cuboids.locations, cuboids.rotations)
+    return corners(cuboids.dimensions, cuboids.locations, cuboids.rotations)
 
 
 def draw_cuboids(
@@ -50,14 +42,14 @@ def draw_cuboids(
     Edges are cut where they pass behind the camera. The farthest cuboid is drawn first.
     """
     canvas = image.copy()
-    corners = cuboid_corners(cuboids)
+    solids = cuboid_corners(cuboids)
     for row in np.argsort(-cuboids.locations[:, 2], kind="stable"):
-        for ends in _EDGES:
-            _draw_edge(canvas, corners[row, ends], calibration, BLACK, width + 2)
-        for ends in _EDGES:
-            _draw_edge(canvas, corners[row, ends], calibration, colours[row], width)
+        for ends in EDGES:
+            _draw_edge(canvas, solids[row, ends], calibration, BLACK, width + 2)
+        for ends in EDGES:
+            _draw_edge(canvas, solids[row, ends], calibration, colours[row], width)
         for ends in _FRONT_CROSS:
-            _draw_edge(canvas, corners[row, ends], calibration, colours[row], max(1, width // 2))
+            _draw_edge(canvas, solids[row, ends], calibration, colours[row], max(1, width // 2))
     return canvas
 
 
@@ -98,10 +90,10 @@ def birds_eye(
         cv2.circle(canvas, pixel(0, 0), radius, faint, 1, cv2.LINE_AA)
         cv2.putText(canvas, f"{metres} m", (size // 2 + 3, size - radius + 12),
                     cv2.FONT_HERSHEY_SIMPLEX, 0.36, faint, 1, cv2.LINE_AA)  # fmt: skip
-    corners = cuboid_corners(cuboids)
+    solids = cuboid_corners(cuboids)
     for row, ink in enumerate(colours):
-        outline = np.array([pixel(x, z) for x, _, z in corners[row, :4]])
+        outline = np.array([pixel(x, z) for x, _, z in solids[row, :4]])
         cv2.polylines(canvas, [outline], True, ink, 2, cv2.LINE_AA)
-        (x, _, z), (front_x, _, front_z) = cuboids.locations[row], corners[row, :2].mean(axis=0)
+        (x, _, z), (front_x, _, front_z) = cuboids.locations[row], solids[row, :2].mean(axis=0)
         cv2.line(canvas, pixel(x, z), pixel(front_x, front_z), ink, 2, cv2.LINE_AA)
     return canvas
