@@ -80,5 +80,6 @@ def test_pixels_agree_with_the_box_of_the_mask(seed: int) -> None:
 def test_polygons_give_the_extremes_of_their_vertices(seed: int, corners: int) -> None:
     points = np.random.default_rng(seed).uniform(-5, 200, (corners, 2))
     found = extreme_points([points.ravel().tolist()])
-    np.testing.assert_allclose(found[[0, 2], 1], [points[:, 1].min(), points[:, 1].max()], rtol=1e-6)
-    np.testing.assert_allclose(found[[1, 3], 0], [points[:, 0].min(), points[:, 0].max()], rtol=1e-6)
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    np.testing.assert_allclose(found[[0, 2], 1], [top, bottom], rtol=1e-6)
+    np.testing.assert_allclose(found[[1, 3], 0], [left, right], rtol=1e-6)

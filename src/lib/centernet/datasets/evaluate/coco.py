@@ -2,7 +2,8 @@
 
 The numbers are those of pycocotools. The ground truth is built from the annotation table, with
 images, objects and classes numbered from 1: the file's own ids may be strings, repeat, or be 0,
-which pycocotools takes for "no match".
+which pycocotools takes for "no match". Images are numbered in the order of their ids, as that
+order decides between equal scores.
 """
 
 from __future__ import annotations
@@ -63,15 +64,18 @@ def evaluate_coco(
     """
     tools = load_backend(backend)
     write_results(folder / RESULTS, results, truth.image_ids, info.category_ids)
+    numbering = image_numbers(truth.image_ids)
     found = [
-        row for n, image_id in enumerate(truth.image_ids) for row in _rows(results, image_id, n)
+        row
+        for image_id, number in zip(truth.image_ids, numbering.tolist(), strict=True)
+        for row in _rows(results, image_id, number)
     ]
     kinds = ["bbox"]
     if truth.keypoints is not None and any(d.keypoints is not None for d in results.values()):
         kinds.insert(0, "keypoints")
     with contextlib.redirect_stdout(io.StringIO()):  # "creating index..."
         annotated = tools.COCO()
-        annotated.dataset = ground_truth(truth, info.class_names)
+        annotated.dataset = ground_truth(truth, info.class_names, numbering)
         annotated.createIndex()
     metrics: dict[str, float] = {}
     for kind in kinds:
@@ -106,9 +110,22 @@ def load_backend(name: str) -> Backend:
     raise UserError(f"unknown evaluation backend '{name}'; choose from {', '.join(BACKENDS)}")
 
 
-def ground_truth(truth: Table, class_names: Sequence[str]) -> dict[str, Any]:
+def image_numbers(image_ids: Sequence[Any]) -> NDArray[np.int64]:
+    """(M,): 1 for the lowest id, and so on; of ids that cannot be compared, by their text."""
+    try:
+        order = sorted(range(len(image_ids)), key=image_ids.__getitem__)
+    except TypeError:
+        order = sorted(range(len(image_ids)), key=lambda place: str(image_ids[place]))
+    numbers = np.empty(len(image_ids), np.int64)
+    numbers[order] = np.arange(1, len(image_ids) + 1)
+    return numbers
+
+
+def ground_truth(
+    truth: Table, class_names: Sequence[str], numbering: NDArray[np.int64]
+) -> dict[str, Any]:
     """The table as the dict of a COCO annotation file; all numbering starts from 1."""
-    columns = [truth.image + 1, truth.classes + 1, truth.boxes, truth.areas, truth.crowd]
+    columns = [numbering[truth.image], truth.classes + 1, truth.boxes, truth.areas, truth.crowd]
     rows = zip(*(column.tolist() for column in columns), strict=True)
     annotations: list[dict[str, Any]] = [
         {
@@ -131,8 +148,8 @@ def ground_truth(truth: Table, class_names: Sequence[str]) -> dict[str, Any]:
     return {
         "info": {},
         "images": [
-            {"id": number, "file_name": str(file), "height": int(h), "width": int(w)}
-            for number, (file, (h, w)) in enumerate(zip(truth.files, truth.sizes, strict=True), 1)
+            {"id": int(number), "file_name": str(file), "height": int(h), "width": int(w)}
+            for number, file, (h, w) in zip(numbering, truth.files, truth.sizes, strict=True)
         ],
         "categories": [{"id": n, "name": name} for n, name in enumerate(class_names, 1)],
         "annotations": annotations,
@@ -167,13 +184,13 @@ def class_precisions(judged: Any, class_names: Sequence[str]) -> dict[str, dict[
     }
 
 
-def _rows(results: Results, image_id: Any, place: int) -> list[dict[str, Any]]:
+def _rows(results: Results, image_id: Any, number: int) -> list[dict[str, Any]]:
     """Detections of one image under the numbering of `ground_truth`."""
     if image_id not in results:
         return []
     found = results[image_id]
     highest = int(found.classes.max(initial=0))
-    return found.to_coco(place + 1, range(1, highest + 2))
+    return found.to_coco(number, range(1, highest + 2))
 
 
 def _judge(
