@@ -18,7 +18,7 @@ from centernet.errors import UserError
 from centernet.logger import Logger
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
 from centernet.trains.state import Best
-from tests.trains.tiny import Notes, make_model, make_trainer
+from tests.trains.tiny import make_model, make_trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 40
@@ -140,7 +140,7 @@ def test_float16_scaler_is_resumed(tmp_path: Path) -> None:
 
 
 def test_published_layout_resumes_with_its_optimizer(tmp_path: Path) -> None:
-    """`{'epoch', 'state_dict', 'optimizer'}` as the original wrote it, Adam's steps as plain ints."""
+    """`{'epoch', 'state_dict', 'optimizer'}`, and Adam's steps plain ints as they were then."""
     make_trainer(tmp_path / "whole", epochs=3, validate=False).run()
     make_trainer(tmp_path / "first", epochs=2, validate=False).run()
     checkpoint = read_checkpoint(tmp_path / "first" / "model_last.pth")

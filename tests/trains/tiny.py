@@ -181,14 +181,20 @@ def make_trainer(
     )
 
 
-def train_process(folder: Path, batch_size: int, options: dict[str, Any]) -> None:
-    """One of several processes; the first leaves its losses in `folder`/losses.pth."""
+def train_processes(folder: Path, jobs: dict[str, tuple[int, dict[str, Any]]]) -> None:
+    """The work of one of several processes: trainings {name: (batch size, options)} in turn.
+
+    The first process leaves the losses of each in `folder`/name/losses.pth.
+    """
     torch.set_num_threads(1)
     with join("cpu") as processes:
-        trainer = make_trainer(folder, batch_size=batch_size, processes=processes, **options)
-        trainer.run()
-        if processes.main:
-            torch.save(trainer.voice.losses(), folder / "losses.pth")
+        for name, (batch_size, options) in jobs.items():
+            trainer = make_trainer(
+                folder / name, batch_size=batch_size, processes=processes, **options
+            )
+            trainer.run()
+            if processes.main:
+                torch.save(trainer.voice.losses(), folder / name / "losses.pth")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Protocol
@@ -79,8 +80,7 @@ class EpochLoader:
         try:
             yield from batches
         except UserError as error:
-            # DataLoader puts the worker's whole traceback into the message
-            raise UserError(str(error).strip().splitlines()[-1].split("Error: ")[-1]) from error
+            raise UserError(_in_one_line(str(error))) from error
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
@@ -88,6 +88,13 @@ class EpochLoader:
                 "a process that reads images was ended by the system, most likely for want of"
                 " memory; use fewer --num_workers (0 reads in the main process)"
             ) from error
+
+
+def _in_one_line(message: str) -> str:
+    """The message alone, where DataLoader has wrapped it in the worker's traceback."""
+    if not message.startswith("Caught "):
+        return message
+    return re.sub(r"^[\w.]+: ", "", message.strip().splitlines()[-1])
 
 
 def _one_thread(worker: int) -> None:

@@ -1,0 +1,143 @@
+"""Sampling, loading, seeding and the learning rate: the order of things in an epoch."""
+
+from __future__ import annotations
+
+import random
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centernet.errors import UserError
+from centernet.trains.distributed import Processes
+from centernet.trains.loader import EpochLoader
+from centernet.trains.sampler import BatchSampler
+from centernet.trains.schedule import MultiStep, adam, scaled_rate, set_rate
+from centernet.trains.seeds import seed_everything
+from tests.trains.tiny import SEED, make_data, make_model
+
+
+def epoch_of(sampler: BatchSampler, epoch: int) -> list[list[int]]:
+    sampler.set_epoch(epoch)
+    return list(sampler)
+
+
+@given(
+    length=st.integers(1, 60),
+    batch=st.integers(1, 20),
+    world=st.integers(1, 4),
+    epoch=st.integers(0, 5),
+    drop_last=st.booleans(),
+)
+def test_batches_do_not_depend_on_the_number_of_processes(
+    length: int, batch: int, world: int, epoch: int, drop_last: bool
+) -> None:
+    if batch < world or (drop_last and length < batch):
+        with pytest.raises(UserError):
+            BatchSampler(length, batch, seed=1, drop_last=drop_last, processes=Processes(0, world))
+        return
+    alone = epoch_of(BatchSampler(length, batch, seed=1, drop_last=drop_last), epoch)
+    shares = []
+    for rank in range(world):
+        sampler = BatchSampler(
+            length, batch, seed=1, drop_last=drop_last, processes=Processes(rank, world)
+        )
+        share = epoch_of(sampler, epoch)
+        assert len(share) == len(sampler)
+        shares.append(share)
+    for number, whole in enumerate(alone):
+        parts = [share[number] for share in shares if number < len(share)]
+        assert all(parts)
+        assert list(chain(*parts)) == whole
+    seen = list(chain(*alone))
+    assert len(seen) == len(set(seen)) == (length // batch * batch if drop_last else length)
+
+
+def test_order_is_of_seed_and_epoch() -> None:
+    first = BatchSampler(40, 4, seed=1)
+    again = BatchSampler(40, 4, seed=1)
+    epoch_of(again, 7)
+    assert epoch_of(first, 3) == epoch_of(again, 3)
+    assert epoch_of(first, 3) != epoch_of(first, 4)
+    assert epoch_of(first, 3) != epoch_of(BatchSampler(40, 4, seed=2), 3)
+    assert epoch_of(BatchSampler(4, 2, seed=1, shuffle=False), 3) == [[0, 1], [2, 3]]
+
+
+def test_too_few_images_for_a_batch() -> None:
+    with pytest.raises(UserError, match=r"has 3 images, fewer than one batch of 8; use --batch"):
+        BatchSampler(3, 8, seed=1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_samples_do_not_depend_on_workers(workers: int) -> None:
+    task, _ = make_model()
+    plain = EpochLoader(make_data(task), 5, seed=SEED)
+    other = EpochLoader(make_data(task), 5, seed=SEED, workers=workers)
+    for epoch in (2, 1):
+        for a, b in zip(plain.epoch(epoch), other.epoch(epoch), strict=True):
+            assert list(a) == list(b)
+            assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_epochs_are_augmented_differently() -> None:
+    loader = EpochLoader(make_data(make_model()[0]), 12, seed=SEED, shuffle=False)
+    first, second = (next(loader.epoch(epoch))["input"] for epoch in (1, 2))
+    assert not any(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_loading_leaves_the_global_generator_alone() -> None:
+    loader = EpochLoader(make_data(make_model()[0]), 4, seed=SEED, workers=1)
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    list(loader.epoch(1))
+    assert torch.equal(torch.rand(1), expected)
+
+
+def draws() -> list[float]:
+    return [random.random(), float(np.random.rand()), float(torch.rand(()))]  # noqa: NPY002
+
+
+def test_one_seed_for_all_generators() -> None:
+    seed_everything(3, 1, 0)
+    first = draws()
+    seed_everything(3, 1, 1)
+    second = draws()
+    seed_everything(3, 1, 0)
+    assert draws() == first
+    assert all(a != b for a, b in zip(first, second, strict=True))
+
+
+def test_rates_of_the_published_schedule() -> None:
+    """5e-4, to a tenth after epoch 90 and again after 120; epochs count from 1."""
+    rate = MultiStep(5e-4, (90, 120))
+    epochs = (1, 90, 91, 120, 121, 140)
+    assert [rate(e) for e in epochs] == pytest.approx([5e-4, 5e-4, 5e-5, 5e-5, 5e-6, 5e-6])
+
+
+def test_rate_is_in_proportion_to_the_batch() -> None:
+    assert scaled_rate(32) == 1.25e-4
+    assert scaled_rate(128) == pytest.approx(5e-4)
+    assert scaled_rate(8) == pytest.approx(3.125e-5)
+
+
+def test_fused_adam_is_adam() -> None:
+    _, model = make_model(norm=True)
+    _, twin = make_model(norm=True)
+    fused = adam(model.parameters(), 1e-3)
+    plain = torch.optim.Adam(twin.parameters(), lr=1e-3, fused=False, foreach=False)
+    assert fused.param_groups[0]["fused"]
+    for step in range(3):
+        torch.manual_seed(step)
+        for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+            p.grad = torch.randn_like(p) * 10.0 ** -(step * 3)
+            q.grad = p.grad.clone()
+        fused.step()
+        plain.step()
+    for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
+    set_rate(fused, 0.5)
+    assert fused.param_groups[0]["lr"] == 0.5

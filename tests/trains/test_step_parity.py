@@ -1,0 +1,121 @@
+"""One training step, compared with the step that the original took on the same numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from centernet.models.model import create_model
+from centernet.models.published import published_key
+from centernet.tasks import TASKS
+from centernet.trains.schedule import adam
+from centernet.trains.step import Step
+from tests.parity_cases import cases, recipe
+from tests.tasks.recorded import make_task
+
+DATASETS = {"ctdet": "coco", "multi_pose": "coco_hp", "ddd": "kitti", "exdet": "exdet"}
+RATE = 1.25e-4
+SLOW = ("hourglass",)
+
+
+def step_cases() -> list[Any]:
+    """The recorded steps of the tasks that there are."""
+    found = cases("train/step", where=lambda case: case.params["task"] in TASKS)
+    return [slowed(p) if p.id.startswith(SLOW) else p for p in found]
+
+
+def slowed(parameter: Any) -> Any:
+    return pytest.param(*parameter.values, id=parameter.id, marks=pytest.mark.slow)
+
+
+def build(params: dict[str, Any]) -> tuple[Any, nn.Module]:
+    """The task and the network of a case, filled with the recorded weights."""
+    task = make_task(
+        params["task"], DATASETS[params["task"]], params["args"], params["heads"]["hm"]
+    )
+    assert {name: head.channels for name, head in task.heads.items()} == params["heads"]
+    model = create_model(params["arch"], task.heads, params["head_conv"])
+    ours = model.state_dict()
+    values = {published_key(key): value for key, value in ours.items()}
+    filled = recipe().fill_state_dict(values, params["seed"], params["feature_scale"])
+    model.load_state_dict({key: filled[published_key(key)] for key in ours})
+    return task, model
+
+
+def by_published_name(named: Any) -> dict[str, torch.Tensor]:
+    return {published_key(key): value for key, value in named}
+
+
+@pytest.mark.parametrize("case", step_cases())
+def test_step_is_the_originals(case: Any) -> None:
+    params, out, rtol = case.params, case.outputs, 5e-3
+    task, model = build(params)
+    parameters = by_published_name(model.named_parameters())
+    assert list(parameters) == params["param_names"]  # the order of optimizer states
+    before = {name: p.detach().clone() for name, p in parameters.items()}
+    image = recipe().make_input(params["seed"], params["input_shape"])
+    assert recipe().digest(image) == params["input_digest"]
+    batch = {key[6:]: torch.from_numpy(v) for key, v in case.inputs.items()}
+    batch |= {"input": torch.from_numpy(image), "index": torch.arange(len(image))}
+    maps: dict[str, torch.Tensor] = {}
+    model.register_forward_hook(lambda module, args, stages: maps.update(stages[-1]))
+
+    stats = Step(task, model.train(), adam(model.parameters(), RATE))([batch])
+
+    for name, value in out.items():
+        kind, _, rest = name.partition(".")
+        if kind == "stat":
+            assert float(stats[rest]) == pytest.approx(float(value), rel=1e-4, abs=1e-5), name
+        elif kind == "out":
+            found = maps[rest].detach().numpy()[:, : value.shape[1]]
+            np.testing.assert_allclose(found, value, rtol=1e-4, atol=2e-4, err_msg=name)
+        elif kind == "grad":
+            found = parameters[rest].grad.numpy()[: value.shape[0]]
+            scale = np.abs(value).max()
+            np.testing.assert_allclose(found, value, rtol=rtol, atol=rtol * scale, err_msg=name)
+    check_gradients(parameters, out, rtol)
+    check_norms(model, params, out)
+    check_update(parameters, before, out, rtol)
+
+
+def check_gradients(parameters: dict[str, Any], out: dict[str, Any], rtol: float) -> None:
+    norms, sums = out["grad_norm"], out["grad_sum"]
+    smallest = 1e-6 * np.nanmax(norms)
+    for (name, parameter), norm, total in zip(parameters.items(), norms, sums, strict=True):
+        if np.isnan(norm):
+            assert parameter.grad is None, f"{name} must not get a gradient"
+        elif norm > smallest:
+            assert float(parameter.grad.norm()) == pytest.approx(norm, rel=rtol), name
+            slack = rtol * norm * parameter.numel() ** 0.5
+            assert float(parameter.grad.double().sum()) == pytest.approx(total, abs=slack), name
+
+
+def check_norms(model: nn.Module, params: dict[str, Any], out: dict[str, Any]) -> None:
+    state = by_published_name(model.state_dict().items())
+    for name, mean, variance in zip(
+        params["bn_names"], out["bn_mean_sum"], out["bn_var_sum"], strict=True
+    ):
+        found = float(state[f"{name}.running_mean"].double().sum())
+        assert found == pytest.approx(mean, rel=1e-4, abs=1e-3), name
+        found = float(state[f"{name}.running_var"].double().sum())
+        assert found == pytest.approx(variance, rel=1e-4), name
+
+
+def check_update(
+    parameters: dict[str, Any], before: dict[str, Any], out: dict[str, Any], rtol: float
+) -> None:
+    """How far Adam moved every parameter; gradients near its epsilon of 1e-8 are left out."""
+    moves, norms = out["param_after_delta_norm"], out["grad_norm"]
+    compared = 0
+    for (name, parameter), move, norm in zip(parameters.items(), moves, norms, strict=True):
+        moved = float((parameter.detach() - before[name]).double().norm())
+        if np.isnan(norm):
+            assert moved == 0.0, f"{name} has no gradient and must stay"
+        elif norm > 1e-6 * np.nanmax(norms):
+            assert moved == pytest.approx(move, rel=rtol), name
+            compared += 1
+    assert compared > 0.8 * len(parameters)
