@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from centernet.datasets.toy.scene import SPLITS, generator
 from centernet.errors import UserError
 
 VERSION = 1  # of the drawings: raise it whenever they change, and old folders are drawn anew
+ABANDONED = 600  # seconds after which nobody is still drawing
 STAMP = "toy.json"  # written last into the folder of a part
 
 Drawn = TypeVar("Drawn")
@@ -101,14 +103,13 @@ def write_toy(
 def ensure_toy(folder: str | Path, part: str) -> Path:
     """The folder of a part: as it is if it is whole and of this version, else drawn anew."""
     folder = Path(folder)
-    stamp = read_stamp(folder / part)
-    if stamp is None or stamp.version != VERSION or stamp.part != part:
+    if read_stamp(folder / part) is None:
         write_toy(folder, parts=[part])
     return folder / part
 
 
 def read_stamp(folder: Path) -> Stamp | None:
-    """What a folder says it holds; None if it is not there or some of its files are gone.
+    """What a folder says it holds; None if nothing, another version's, or some files are gone.
 
     Raises UserError when there is a folder that this program did not write.
     """
@@ -116,6 +117,8 @@ def read_stamp(folder: Path) -> Stamp | None:
         return None
     try:
         facts = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+        if facts["version"] != VERSION:
+            return None
         files = facts.pop("files")
         stamp = Stamp(**facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -129,11 +132,12 @@ def read_stamp(folder: Path) -> Stamp | None:
 def _replace(target: Path, stamp: Stamp) -> None:
     """Draw into a folder beside `target` and put it in its place when it is whole."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
     fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
     stale = target.with_name(f".{target.name}.{os.getpid()}.old")
     try:
         _draw(fresh, stamp)
-        if target.exists():
+        with suppress(FileNotFoundError):
             os.replace(target, stale)
         try:
             os.replace(fresh, target)
@@ -143,6 +147,14 @@ def _replace(target: Path, stamp: Stamp) -> None:
     finally:
         for leftover in (fresh, stale):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed processes left beside `target`."""
+    for suffix in ("new", "old"):
+        for leftover in target.parent.glob(f".{target.name}.*.{suffix}"):
+            if time.time() - leftover.stat().st_mtime > ABANDONED:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _draw(folder: Path, stamp: Stamp) -> None:
@@ -159,7 +171,8 @@ def _draw(folder: Path, stamp: Stamp) -> None:
     facts = {**asdict(stamp), "files": _count(folder) + 1}
     (folder / STAMP).write_text(json.dumps(facts) + "\n", encoding="utf-8")
     seconds = time.perf_counter() - begin
-    print(f"drew toy {stamp.part}: {stamp.train} train, {stamp.val} val ({seconds:.1f} s)")
+    text = f"drew {folder.parent / stamp.part}: {stamp.train} train, {stamp.val} val"
+    print(f"{text} ({seconds:.1f} s)", file=sys.stderr)
 
 
 def _scene(draw: Callable[[Generator], Drawn], stamp: Stamp, split: str, index: int) -> Drawn:
@@ -178,10 +191,10 @@ class _Progress:
 
     def over(self, items: Iterator[Drawn]) -> Iterator[Drawn]:
         """The same items; says from time to time how many there were."""
-        terminal = sys.stdout.isatty()
+        terminal = sys.stderr.isatty()
         for number, item in enumerate(items, start=1):
             yield item
             if terminal and (number % 20 == 0 or number == self.total):
-                print(f"\r{self.title}: {number}/{self.total}", end="", flush=True)
+                print(f"\r{self.title}: {number}/{self.total}", end="", file=sys.stderr, flush=True)
         if terminal:
-            print("\r\033[K", end="", flush=True)
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
