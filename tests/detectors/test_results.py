@@ -132,10 +132,13 @@ def test_summary_counts_or_helps() -> None:
     found = Detections(np.zeros((3, 4)), [0.9, 0.5, 0.4], [1, 1, 0], NAMES)
     assert found.summary(0.3) == "3 above 0.3: 2 dog, 1 cat"
     weak = Detections(np.zeros((1, 4)), [0.062], [2], NAMES)
-    assert weak.summary(0.3) == "0 above 0.3; best score 0.062 (class 'owl'); try 0.06"
+    assert weak.summary(0.3) == (
+        "0 boxes above 0.3; best score 0.062 (class 'owl'). Try threshold 0.06"
+    )
+    assert weak.summary(0.3, "--vis_thresh").endswith("Try --vis_thresh 0.06")
     tiny = Detections(np.zeros((1, 4)), [0.0004], [2], NAMES)
-    assert "try 0.0002" in tiny.summary(0.3)
-    assert Detections.empty(NAMES).summary() == "0 above 0.3; no candidate at all"
+    assert "Try threshold 0.0002" in tiny.summary(0.3)
+    assert Detections.empty(NAMES).summary() == "0 boxes above 0.3; no candidate at all"
 
 
 @pytest.mark.parametrize("score", [0.05, 0.06, 0.299, 0.01, 0.0123, 0.3])

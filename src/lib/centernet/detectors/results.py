@@ -131,10 +131,11 @@ class Detections:
             **joined,
         )
 
-    def summary(self, threshold: float = 0.3) -> str:
+    def summary(self, threshold: float = 0.3, flag: str = "threshold") -> str:
         """One line: how many objects of which class lie above `threshold`.
 
-        When none does, the best score is named instead, with a threshold that would show it.
+        When none does, the best score is named instead, and a value of `flag` (how the user sets
+        the threshold) that would show it.
         """
         strong = self.above(threshold)
         if len(strong):
@@ -142,13 +143,16 @@ class Detections:
             listed = ", ".join(f"{count} {name}" for name, count in counts.most_common())
             return f"{len(strong)} above {threshold:g}: {listed}"
         if not len(self):
-            return f"0 above {threshold:g}; no candidate at all"
-        best = int(np.argmax(self.scores))
-        score, name = float(self.scores[best]), self.class_name(int(self.classes[best]))
+            return f"0 boxes above {threshold:g}; no candidate at all"
+        best = self.select([int(np.argmax(self.scores))])
+        score, name = float(best.scores[0]), self.class_name(int(best.classes[0]))
         hint = math.floor(score * 100) / 100 or round(score / 2, 6)
-        if np.float32(hint) >= self.scores[best]:
+        if not len(best.above(hint)):
             hint = round(hint - 0.01, 2)
-        return f"0 above {threshold:g}; best score {score:.3g} (class '{name}'); try {hint:g}"
+        return (
+            f"0 boxes above {threshold:g}; best score {score:.3g} (class '{name}')."
+            f" Try {flag} {hint:g}"
+        )
 
     def plot(
         self, image: np.ndarray | None = None, *, threshold: float = 0.3, theme: str = "white"
