@@ -128,21 +128,20 @@ def _keypoints(
 
     An object without the key has no joint labelled, which is all zeros.
     """
-    keep = np.ones(len(rows), bool)
     joints = len(categories.joints)
     if not joints or not any(row.get("keypoints") for row in rows):
-        return None, keep
-    listed = [row.get("keypoints") or [0.0] * (3 * joints) for row in rows]
-    for place, values in enumerate(listed):
-        if isinstance(values, list) and len(values) == 3 * joints and None not in values:
-            continue
-        given = len(values) if isinstance(values, list) else "no"
+        return None, np.ones(len(rows), bool)
+    unlabelled = [0.0] * (3 * joints)
+    listed = [{"keypoints": row.get("keypoints") or unlabelled} for row in rows]
+    values = numbers(listed, "keypoints", 3 * joints)
+    keep = ~np.isnan(values).all(axis=1)
+    for place in np.flatnonzero(~keep):
+        given = listed[place]["keypoints"]
+        count = f"{len(given)} keypoint numbers" if isinstance(given, list) else "no keypoints"
         what = f"annotation {rows[place].get('id')}, '{images[image[place]]['file_name']}'"
-        detail = f"{given} keypoint numbers, {3 * joints} wanted ({joints} joints)"
+        detail = f"{count}, {3 * joints} wanted ({joints} joints)"
         report.drop(what, "wrong keypoints", detail)
-        keep[place] = False
-        listed[place] = [0.0] * (3 * joints)
-    return np.array(listed, np.float32).reshape(-1, joints, 3), keep
+    return values.astype(np.float32).reshape(-1, joints, 3), keep
 
 
 def _masks(rows: Sequence[Json], sizes: NDArray[np.int64]) -> Masks | None:

@@ -17,9 +17,9 @@ def open_custom(
     split: str,
     data_dir: Path,
     *,
-    train_json: str = "",
-    val_json: str = "",
-    image_dir: str = "",
+    train_json: Path | str | None = None,
+    val_json: Path | str | None = None,
+    image_dir: Path | str | None = None,
     wanted: Collection[str] | None = None,
     strict: bool = False,
     coco_eval: str = "pycocotools",
@@ -40,7 +40,7 @@ def open_custom(
         return _open_json(Path(json), image_dir, part, reading)
     root = _root(Path(data_dir), image_dir)
     if (root / "annotations").is_dir() and list((root / "annotations").glob("*.json")):
-        return _open_json(_coco_file(root, part, wanted), str(root), part, reading)
+        return _open_json(_coco_file(root, part, wanted), root, part, reading)
     if (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir():
         return open_voc_folder(root, part, **reading)
     if is_yolo_folder(root):
@@ -52,7 +52,7 @@ def open_custom(
     )
 
 
-def _root(data_dir: Path, image_dir: str) -> Path:
+def _root(data_dir: Path, image_dir: Path | str | None) -> Path:
     if image_dir:
         root = Path(image_dir)
         if not root.is_dir():
@@ -61,7 +61,9 @@ def _root(data_dir: Path, image_dir: str) -> Path:
     return data_dir / "custom" if (data_dir / "custom").is_dir() else data_dir
 
 
-def _open_json(path: Path, image_dir: str, part: str, reading: dict[str, Any]) -> TableSource:
+def _open_json(
+    path: Path, image_dir: Path | str | None, part: str, reading: dict[str, Any]
+) -> TableSource:
     if image_dir and not Path(image_dir).is_dir():
         raise UserError(f"--image_dir {Path(image_dir).absolute()}: no such folder")
     bases = [Path(image_dir)] if image_dir else [path.parent, path.parent.parent]

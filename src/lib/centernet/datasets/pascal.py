@@ -43,9 +43,17 @@ class VocSource(TableSource):
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
         """COCO's metrics, then VOC07 (11 points) and VOC12 (area) at IoU 0.5.
 
-        The results file is the one of Pascal's toolkits: [class][image] rows x1 y1 x2 y2 score.
+        `results.json` is that of Pascal's toolkits, [class][image] rows x1 y1 x2 y2 score;
+        `results_coco.json` has the same in COCO's format.
         """
-        metrics = evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)
+        metrics = evaluate_coco(
+            self.table,
+            self.info,
+            results,
+            folder,
+            backend=self.coco_eval,
+            results_name="results_coco.json",
+        )
         metrics |= evaluate_voc(self.table, self.info.class_names, results)
         image_ids, classes = self.table.image_ids, self.info.num_classes
         write_voc_results(folder, results, image_ids, classes)

@@ -52,8 +52,9 @@ def evaluate_coco(
     folder: Path,
     *,
     backend: str = "pycocotools",
+    results_name: str = RESULTS,
 ) -> dict[str, float]:
-    """Write `results.json` and `classes.json` into `folder`, print COCO's tables.
+    """Write `results_name` and `classes.json` into `folder`, print COCO's tables.
 
     `results` maps image ids to detections in image pixels; an image without an entry counts as
     one where nothing was found. Detections with keypoints are judged by their keypoints: "AP" and
@@ -63,7 +64,7 @@ def evaluate_coco(
     Raises UserError for an unknown or missing `backend`.
     """
     tools = load_backend(backend)
-    write_results(folder / RESULTS, results, truth.image_ids, info.category_ids)
+    write_results(folder / results_name, results, truth.image_ids, info.category_ids)
     numbering = image_numbers(truth.image_ids)
     found = [
         row
