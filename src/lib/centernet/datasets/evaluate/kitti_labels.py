@@ -1,0 +1,143 @@
+"""The text format of KITTI's objects: a row an object, one file a frame.
+
+A row is: type, truncated, occluded, alpha, left, top, right, bottom, height, width, length, x, y,
+z, rotation_y; 15 fields, and a detection has its score as the sixteenth. Boxes are in image pixels,
+sizes in metres, x y z the centre of the bottom face in camera coordinates, angles in radians.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centernet.errors import UserError
+from centernet.files import write_text
+
+FIELDS = (
+    *("type", "truncated", "occluded", "alpha", "left", "top", "right", "bottom"),
+    *("height", "width", "length", "x", "y", "z", "rotation_y", "score"),
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The N objects of one frame, in the order of their rows.
+
+    Attributes:
+        names: the types as written, "DontCare" among them.
+        values: (N, 15) float64, the fields after the type; the score of an annotation is 1.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def truncated(self) -> NDArray[np.float64]:
+        """(N,) share of the object outside the image, 0 to 1."""
+        return self.values[:, 0]
+
+    @property
+    def occluded(self) -> NDArray[np.float64]:
+        """(N,) 0 visible, 1 partly, 2 largely, 3 unknown."""
+        return self.values[:, 1]
+
+    @property
+    def alphas(self) -> NDArray[np.float64]:
+        """(N,) observation angle; -10 is none."""
+        return self.values[:, 2]
+
+    @property
+    def boxes(self) -> NDArray[np.float64]:
+        """(N, 4) left top right bottom."""
+        return self.values[:, 3:7]
+
+    @property
+    def dimensions(self) -> NDArray[np.float64]:
+        """(N, 3) height width length."""
+        return self.values[:, 7:10]
+
+    @property
+    def locations(self) -> NDArray[np.float64]:
+        """(N, 3) x y z."""
+        return self.values[:, 10:13]
+
+    @property
+    def rotations(self) -> NDArray[np.float64]:
+        """(N,) rotation_y."""
+        return self.values[:, 13]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """(N,)."""
+        return self.values[:, 14]
+
+
+def read_labels(path: str | Path, scored: bool) -> Labels:
+    """The objects of one file: annotations of 15 fields or, with `scored`, detections of 16.
+
+    Raises:
+        UserError: the file is missing, or a row has another number of fields, or a field that is
+            not a finite number; the line names file and row.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        kind = "detections (an empty file is a frame without any)" if scored else "annotations"
+        raise UserError(f"{path} does not exist: a KITTI frame needs its file of {kind}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as KITTI labels: {error}") from error
+    names: list[str] = []
+    numbers: list[str] = []
+    wanted = len(FIELDS) if scored else len(FIELDS) - 1
+    for row, line in enumerate(text.splitlines(), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != wanted:
+            kind = "a detection" if scored else "an annotation"
+            raise UserError(
+                f"{path}, row {row}: {len(fields)} fields where {kind} has {wanted}: {line.strip()}"
+            )
+        names.append(fields[0])
+        numbers += fields[1:] if scored else [*fields[1:], "1"]
+    try:
+        values = np.array(numbers, np.float64).reshape(len(names), len(FIELDS) - 1)
+    except ValueError:
+        values = np.full((len(names), len(FIELDS) - 1), np.nan)
+    if not np.isfinite(values).all():
+        raise UserError(f"{path}, {_first_bad_number(text)} is not a finite number")
+    return Labels(tuple(names), values)
+
+
+def read_folder(folder: str | Path, frames: Iterable[str], scored: bool) -> list[Labels]:
+    """The labels of `frames` ("000042") in their order, from the files <frame>.txt in `folder`."""
+    return [read_labels(Path(folder) / f"{frame}.txt", scored) for frame in frames]
+
+
+def write_labels(path: str | Path, labels: Labels, scored: bool) -> Path:
+    """Write one file, numbers with two decimals and scores with six, by way of a temporary name."""
+    rows = []
+    for name, values in zip(labels.names, labels.values, strict=True):
+        occluded = f"{values[1]:.0f}"
+        fields = [name, f"{values[0]:.2f}", occluded, *(f"{value:.2f}" for value in values[2:14])]
+        rows.append(" ".join([*fields, f"{values[14]:.6f}"] if scored else fields) + "\n")
+    return write_text(path, "".join(rows))
+
+
+def _first_bad_number(text: str) -> str:
+    for row, line in enumerate(text.splitlines(), start=1):
+        for field, written in zip(FIELDS[1:], line.split()[1:], strict=False):
+            try:
+                if np.isfinite(float(written)):
+                    continue
+            except ValueError:
+                pass
+            return f"row {row}: {field} {written!r}"
+    raise AssertionError("every number of the text is finite")
