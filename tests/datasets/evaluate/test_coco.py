@@ -94,6 +94,11 @@ def test_nothing_found_is_zero(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "results.json").read_text()) == []
 
 
+def test_results_of_other_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="results name image 12, which made up lacks"):
+        evaluate_coco(TABLE, INFO, {12: Detections.empty()}, tmp_path)
+
+
 def test_no_ground_truth_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     nothing = make_table([], [], [], [1])
     found = {1: Detections([[0, 0, 5, 5]], [0.5], [0])}

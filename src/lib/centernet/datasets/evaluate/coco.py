@@ -61,9 +61,12 @@ def evaluate_coco(
     its kin are those of object keypoint similarity, with the data set's own sigmas, and the box
     metrics follow as "box_AP" and so on. A metric that nothing in the data can decide is -1.
 
-    Raises UserError for an unknown or missing `backend`.
+    Raises UserError for an unknown or missing `backend`, and for results of foreign images.
     """
     tools = load_backend(backend)
+    foreign = set(results) - set(truth.image_ids)
+    if foreign:
+        raise UserError(f"results name image {min(map(str, foreign))}, which {info.name} lacks")
     write_results(folder / results_name, results, truth.image_ids, info.category_ids)
     numbering = image_numbers(truth.image_ids)
     found = [
