@@ -116,7 +116,7 @@ class EpochBar:
             f"ETA {_clock(remaining)}",
             *(f"{name} {mean:.4f}" for name, mean in self.average.items()),
         ]
-        if not self._hide_data_time:
+        if self._net_time and not self._hide_data_time:
             parts.append(f"Data {self._data_time / self.done:.3f}s")
             parts.append(f"Net {self._net_time / self.done:.3f}s")
         return " | ".join(parts)

@@ -28,6 +28,12 @@ def _data_sets() -> Iterable[str]:
     return SOURCES
 
 
+def _evaluators() -> Iterable[str]:
+    from centernet.datasets.evaluate.coco import BACKENDS
+
+    return BACKENDS
+
+
 def _deformable() -> Iterable[str]:
     from centernet.models.networks.DCNv2.backends import BACKENDS
 
@@ -47,8 +53,8 @@ class Run:
     seed: int = option(317, "seed of every random generator", at_least=0)
     debug: int = option(
         0,
-        "1: draw the detections, 2: and the heat maps, 3: and compose them in one figure, 4: and"
-        " save all of it; above 0: batch 1, no workers, one GPU",
+        "1: save a drawing of each tested image in the folder debug/; 2 and more: its heat maps"
+        " too; above 0: batch 1, no workers, one GPU",
         (0, 1, 2, 3, 4),
     )
     print_iter: int = option(
@@ -59,7 +65,9 @@ class Run:
     )
     hide_data_time: bool = option(False, "do not show the time spent on loading", verbs=(TRAIN,))
     vis_thresh: float = option(0.3, "lowest score that is drawn")
-    debugger_theme: str = option("white", "background of the drawings", ("white", "black"))
+    debugger_theme: str = option(
+        "white", "label plates and heat maps of the drawings", ("white", "black")
+    )
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,7 @@ class Data:
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     kitti_split: str = option("3dop", "which published split of KITTI", ("3dop", "subcnn"))
     trainval: bool = option(False, "train on training and validation data, test on test data")
+    coco_eval: str = option("pycocotools", "what computes COCO's figures", _evaluators)
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,7 @@ class Train:
         (90, 120), "epochs after which the learning rate drops to a tenth", at_least=0
     )
     clip_grad: float = option(0.0, "largest norm of the gradient; 0 for no limit", at_least=0)
-    val_intervals: int = option(5, "epochs between two validations", at_least=1)
+    val_intervals: int = option(5, "epochs between two validations; 0 for none", at_least=0)
     metric: str | None = option(
         None,
         "what model_best is chosen by: loss or a metric of the data set (not given: the task's own,"
@@ -196,7 +205,9 @@ class Test:
         (1.0,), "merge the detections at these scales, as in 0.5,1,1.5", at_least=0.01
     )
     nms: bool = option(False, "soft non-maximum suppression, also at one scale")
-    K: int = option(100, "most detections in an image", at_least=1)
+    K: int = option(
+        100, "candidates taken from the maps; the best 100 of an image are kept", at_least=1
+    )
     test_batch_size: int = option(
         1, "images in a batch when testing", at_least=1, verbs=(TRAIN, TEST)
     )

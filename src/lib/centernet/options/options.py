@@ -90,6 +90,8 @@ class Options(
         """Every flag as a plain value, with the task, the command and the versions."""
         values = {flag.name: getattr(self, flag.name) for flag in common_flags()}
         values |= {flag.name: getattr(self.own, flag.name) for flag in flags_of(type(self.own))}
+        if self.data_dir == self.root / "data":
+            values["data_dir"] = None  # a run that is moved with its root finds its data again
         plain = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
         versions = {"version": __version__, "torch": str(torch.__version__)}
         return {"task": self.task, "command": list(self.command)} | versions | plain

@@ -1,0 +1,85 @@
+"""What a demo leaves behind: pictures, or a video, and one file of numbers."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from centernet.detectors.picture_file import PICTURE_SUFFIXES, save_picture
+from centernet.detectors.results import Detections
+from centernet.detectors.stream import Frame, Pictures, Video
+from centernet.detectors.video_file import VideoFile
+from centernet.files import write_text
+from centernet.window import Window
+
+SHOWN = 10  # files named one by one
+
+
+class Album:
+    """Keeps what was found in the frames of `stream` in `folder`; a context manager.
+
+    Pictures are saved one by one, a video as one mp4 file; `results.json` with all numbers is
+    written when the block ends, also when it is ended by Ctrl-C.
+    """
+
+    def __init__(
+        self, folder: Path, stream: Pictures | Video, threshold: float, theme: str, show: bool
+    ) -> None:
+        self.folder, self.threshold, self.theme = Path(folder).absolute(), threshold, theme
+        self.window = Window() if show else None
+        self.saved: list[Path] = []
+        self._rows: list[dict[str, Any]] = []
+        self._open = ExitStack()
+        self._video: VideoFile | None = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(stream, Video):
+            self._video = VideoFile(self.folder / f"{stream.name}.mp4", stream.rate)
+            self._open.enter_context(self._video)
+
+    def add(self, frame: Frame, found: Detections) -> bool:
+        """Draw and keep one frame; False when the user has closed the window."""
+        picture = found.plot(frame.image, threshold=self.threshold, theme=self.theme)
+        self._rows.append({"name": frame.name, **found.to_dict()})
+        if self._video is not None:
+            self._video.write(picture)
+        else:
+            self.saved.append(save_picture(self._free_name(frame.name), picture))
+        return self.window is None or self.window.show(picture, wait=self._video is None)
+
+    def says(self) -> list[str]:
+        """Where everything lies, a line a file; of many pictures only their folder."""
+        if len(self.saved) > SHOWN:
+            return [f"saved {len(self.saved)} files in {self.folder}"]
+        return [f"saved {path}" for path in self.saved]
+
+    def _free_name(self, name: str) -> Path:
+        """A path for picture `name` that no other picture of this album has."""
+        path = self.folder / name
+        if path.suffix.lower() not in PICTURE_SUFFIXES:
+            path = path.with_name(f"{path.name}.jpg")
+        stem, number = path.stem, 1
+        while path in self.saved:
+            number += 1
+            path = path.with_name(f"{stem}_{number}{path.suffix}")
+        return path
+
+    def __enter__(self) -> Album:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+        if self.window is not None:
+            self.window.close()
+        if self._video is not None and self._video.frames:
+            self.saved.append(self._video.path)
+        if self._rows:
+            path = self.folder / "results.json"
+            self.saved.append(write_text(path, json.dumps(self._rows, indent=1) + "\n"))

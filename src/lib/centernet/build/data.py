@@ -1,0 +1,61 @@
+"""The data sets that options name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from centernet.datasets import open_source
+from centernet.datasets.joined import Joined
+from centernet.datasets.published import PUBLISHED
+from centernet.datasets.source import Info, Source
+from centernet.errors import UserError
+from centernet.logger import Logger
+from centernet.options.flag import flags_of
+from centernet.options.groups import Data
+from centernet.options.options import Options
+from centernet.tasks import TASKS, Task
+
+# Sets whose training part holds the validation images already: there --trainval adds nothing.
+WHOLE = frozenset({"pascal"})
+# Flags of the data that say which set and part to open; the others are for the set itself.
+WHICH = frozenset({"dataset", "data_dir", "trainval"})
+
+
+def open_part(options: Options, split: str, logger: Logger) -> Source:
+    """The `split` (train, val, test) of the data set; UserError if it lacks what the task needs."""
+    task = TASKS[options.task]
+    flags = {
+        flag.name: getattr(options, flag.name)
+        for flag in flags_of(Data)
+        if flag.name not in WHICH and getattr(options, flag.name) != flag.default
+    }
+    source = open_source(
+        options.dataset,
+        split,
+        options.data_dir,
+        echo=logger.write,
+        wanted=task.needs,
+        **{name: str(v) if isinstance(v, Path) else v for name, v in flags.items()},
+    )
+    check_fits(task, source.info)
+    return source
+
+
+def check_fits(task: type[Task], info: Info) -> None:
+    """Raise UserError when annotations that the task needs are not in the data set."""
+    missing = sorted(task.needs - info.provides)
+    if missing:
+        others = [n for n, known in PUBLISHED.items() if task.needs <= known.provides]
+        raise UserError(
+            f"task {task.name} needs {' and '.join(missing)}, but data set {info.name} has only"
+            f" {', '.join(sorted(info.provides))}; --dataset {' or '.join([*others, 'toy'])} has"
+            f" what {task.name} needs"
+        )
+
+
+def training_source(options: Options, logger: Logger) -> Source:
+    """The images to train on: the training part, with --trainval the validation part as well."""
+    source = open_part(options, "train", logger)
+    if not options.trainval or options.dataset in WHOLE:
+        return source
+    return Joined([source, open_part(options, "val", logger)])

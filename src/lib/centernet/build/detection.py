@@ -1,0 +1,127 @@
+"""The detector that options name, and its test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from centernet.build.checkpoint import as_checkpoint_says
+from centernet.datasets.augment import Size
+from centernet.datasets.published import PUBLISHED
+from centernet.datasets.source import Info, Source
+from centernet.detectors.detector import Detector, Ready
+from centernet.detectors.results import Detections
+from centernet.errors import UserError
+from centernet.evaluation import Look, evaluate
+from centernet.load import load_detector
+from centernet.logger import Logger
+from centernet.models.checkpoint import Checkpoint
+from centernet.models.model import CenterNet
+from centernet.options.flag import flags_of
+from centernet.options.options import Options
+from centernet.sketches import Sketches
+
+
+def make_detector(
+    options: Options, checkpoint: Checkpoint, device: torch.device, info: Info | None = None
+) -> Detector:
+    """The detector of `checkpoint`, for data of `info`, else for what it learned itself."""
+    said = checkpoint.description
+    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
+    own = {
+        flag.name: getattr(options.own, flag.name)
+        for flag in flags_of(type(options.own))
+        if flag.name in options.given or not said
+    }
+    if info is None and "class_names" not in said:
+        info = _published_facts(options, checkpoint)
+    resolution = tuple(said.get("input_size") or info.resolution)
+    detector = load_detector(
+        checkpoint,
+        task=options.task,
+        arch=options.arch,
+        head_conv=options.head_conv,
+        info=info,
+        flags=own,
+        input_size=options.input_size(resolution),
+        device=device,
+        **detector_settings(options),
+    )
+    input_size(options, resolution, detector.model)
+    return detector
+
+
+def _published_facts(options: Options, checkpoint: Checkpoint) -> Info:
+    if options.dataset not in PUBLISHED:
+        raise UserError(
+            f"{checkpoint.name}: does not say what its classes are; --dataset names the set that it"
+            f" learned, one of {', '.join(PUBLISHED)}"
+        )
+    return PUBLISHED[options.dataset]
+
+
+def input_size(options: Options, resolution: Size, model: CenterNet) -> Size:
+    """(height, width) of the input, which the network must be able to divide."""
+    size, divisor = options.input_size(resolution), model.backbone.pad + 1
+    if size[0] % divisor or size[1] % divisor:
+        raise UserError(
+            f"input of {size[0]} x {size[1]}: height and width must be multiples of {divisor} for"
+            f" {options.arch}; set --input_res, or --input_h and --input_w"
+        )
+    return size
+
+
+def detector_settings(options: Options) -> dict[str, Any]:
+    """How a detector is to test."""
+    return {
+        "keep_res": options.keep_res,
+        "flip_test": options.flip_test,
+        "scales": options.test_scales,
+        "nms": options.nms,
+        "k": options.K,
+        "batch_size": options.test_batch_size,
+        "amp": None if options.amp == "none" else options.amp,
+        "channels_last": options.channels_last,
+    }
+
+
+def run_test(
+    options: Options,
+    detector: Detector,
+    source: Source,
+    logger: Logger,
+    phase: str = "test",
+    epoch: int | None = None,
+) -> dict[str, float]:
+    """Metrics of `detector` on `source`; results files go into the run's folder."""
+    ahead = not options.not_prefetch_test
+    return evaluate(
+        detector,
+        source,
+        options.save_dir,
+        logger,
+        workers=options.num_workers if ahead else 0,
+        phase=phase,
+        epoch=epoch,
+        look=make_look(options, detector, source),
+    )
+
+
+def make_look(options: Options, detector: Detector, source: Source) -> Look | None:
+    """What --debug draws of each image that is tested on."""
+    if options.debug == 0:
+        return None
+    sketches = make_sketches(options, detector)
+
+    def look(index: int, ready: Ready, found: Detections) -> None:
+        sketches.draw(str(source.image_id(index)), source.image(index), ready, found)
+
+    return look
+
+
+def make_sketches(options: Options, detector: Detector) -> Sketches:
+    """The drawings of --debug."""
+    return Sketches(
+        options.debug_dir, detector, options.debug, options.vis_thresh, options.debugger_theme
+    )

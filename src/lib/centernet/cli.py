@@ -1,0 +1,172 @@
+"""The commands: parse, build, run. Each is called with its words and returns the exit code.
+
+0 is success, 2 a mistake of the user's (one line on standard error), 130 an interruption.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from itertools import tee
+from pathlib import Path
+
+import torch
+
+from centernet.album import Album
+from centernet.build.checkpoint import as_checkpoint_says, named_checkpoint
+from centernet.build.data import open_part
+from centernet.build.detection import make_detector, make_sketches, run_test
+from centernet.build.process import make_logger, settle
+from centernet.build.training import make_trainer
+from centernet.detectors.detector import Detector
+from centernet.detectors.stream import Pictures, Video, open_stream
+from centernet.device import choose_devices
+from centernet.errors import UserError
+from centernet.logger import Logger
+from centernet.models.checkpoint import read_checkpoint
+from centernet.options.options import Options
+from centernet.opts import opts
+from centernet.trains.distributed import join, spawn
+
+Root = str | Path | None
+
+
+def train(argv: Sequence[str], root: Root = None, prog: str = "main.py") -> int:
+    """Train a network, or with --test judge one as training would.
+
+    Folders data/, exp/ and models/ lie beneath `root`, by default the current folder.
+    """
+    return _exit_code(prog, lambda: _train(_options("train", argv, root, prog)))
+
+
+def test(argv: Sequence[str], root: Root = None, prog: str = "test.py") -> int:  # noqa: PT028
+    """Judge a network on the validation (with --trainval: test) part of a data set."""
+    return _exit_code(prog, lambda: _test(_options("test", argv, root, prog)))
+
+
+def demo(argv: Sequence[str], root: Root = None, prog: str = "demo.py") -> int:
+    """Detect in a user's pictures, video or camera, and save what is found."""
+    return _exit_code(prog, lambda: _demo(_options("demo", argv, root, prog)))
+
+
+VERBS: dict[str, Callable[..., int]] = {"train": train, "test": test, "demo": demo}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`centernet [train | test | demo] <task> ...`, with the current folder as the root."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    verb = words.pop(0) if words and words[0] in VERBS else None
+    if verb is None and words in ([], ["-h"], ["--help"]):
+        print(f"usage: centernet {{{','.join(VERBS)}}} <task> [flags]; <verb> --help says more")
+        return 0 if words else 2
+    verb = verb or "train"
+    return VERBS[verb](words, prog=f"centernet {verb}")
+
+
+def _options(verb: str, argv: Sequence[str], root: Root, prog: str) -> Options:
+    def task_of(checkpoint: str) -> str | None:
+        return read_checkpoint(checkpoint).description.get("task")
+
+    return opts(verb, root, prog, task_of=task_of).parse(argv)
+
+
+def _exit_code(prog: str, run: Callable[[], None]) -> int:
+    try:
+        run()
+    except UserError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _train(options: Options) -> None:
+    started = "WORLD_SIZE" in os.environ  # by torchrun, one process per device
+    devices = [] if started else choose_devices(options.gpus)
+    if len(devices) > 1:
+        spawn(train_process, (options,), options.gpus)
+    else:
+        train_process(options)
+
+
+def train_process(options: Options) -> None:
+    """Train in this process, alone or as one of those that the environment tells of."""
+    said: list[str] = [*options.notices]
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    # One of several takes the GPU of its rank among those left visible to it.
+    device = choose_devices((0,) if several and options.gpus[0] >= 0 else options.gpus, said.append)
+    settle(options)
+    with join(device[0]) as processes:
+        logger = make_logger(options, processes.rank)
+        for line in said:
+            logger.write(line)
+        trainer = make_trainer(options, processes, logger)
+        logger.write(f"on {processes.device}; run in {options.save_dir.absolute()}")
+        if options.test:
+            trainer.validate(trainer.epoch)
+            return
+        if processes.main and trainer.epoch < options.num_epochs:
+            options.save(options.save_dir)
+        trainer.run()
+        logger.close()
+
+
+def _test(options: Options) -> None:
+    checkpoint = named_checkpoint(options)
+    options = as_checkpoint_says(options, checkpoint, ("dataset",))
+    logger = make_logger(options)
+    device = _one_device(options, logger)
+    source = open_part(options, "test" if options.trainval else "val", logger)
+    detector = make_detector(options, checkpoint, device, source.info)
+    logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {device}, {len(source)} images")
+    metrics = run_test(options, detector, source, logger)
+    logger.write(f"time per image: {detector.timings}")
+    logger.metrics(checkpoint.epoch, "test", metrics)
+    logger.write(f"results in {options.save_dir.absolute()}")
+
+
+def _demo(options: Options) -> None:
+    if not options.demo:
+        raise UserError("--demo: name an image, a folder, a pattern, a video or webcam")
+    stream = open_stream(options.demo)
+    checkpoint = named_checkpoint(options)
+    logger = Logger()
+    detector = make_detector(options, checkpoint, _one_device(options, logger))
+    album = Album(
+        options.output_dir, stream, options.vis_thresh, options.debugger_theme, options.show
+    )
+    try:
+        with album:
+            _fill(album, options, detector, stream, logger)
+    finally:
+        for line in (*(f"left out: {reason}" for reason in stream.unreadable), *album.says()):
+            logger.write(line)
+    logger.write(f"time per image: {detector.timings}")
+
+
+def _fill(
+    album: Album, options: Options, detector: Detector, stream: Pictures | Video, logger: Logger
+) -> None:
+    """Detect in every frame of `stream` until it ends or the user closes the window."""
+    sketches = make_sketches(options, detector)
+    frames, to_detect = tee(stream)
+    for frame, found in zip(frames, detector.run(to_detect), strict=False):
+        logger.write(f"{frame.name}: {found.summary(options.vis_thresh)}")
+        if options.debug > 0:
+            ready = detector.prepare(frame.image)
+            sketches.draw(Path(frame.name).stem, frame.image, ready, found)
+        if not album.add(frame, found):
+            break
+
+
+def _one_device(options: Options, logger: Logger) -> torch.device:
+    """The device of a command that runs in one process."""
+    settle(options)
+    for line in options.notices:
+        logger.write(line)
+    devices = choose_devices(options.gpus, logger.write)
+    if len(devices) > 1:
+        logger.write(f"this command uses one device: {devices[0]}")
+    return devices[0]

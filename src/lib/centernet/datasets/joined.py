@@ -1,0 +1,70 @@
+"""Several sources of one kind, to train on together."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centernet.datasets.objects import Objects
+from centernet.datasets.source import Source
+from centernet.errors import UserError
+
+if TYPE_CHECKING:
+    from centernet.detectors.results import Detections
+
+
+class Joined(Source):
+    """The images of all `sources`, one after another; UserError if their classes differ."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = list(sources)
+        self.info = self.sources[0].info
+        self.strict = any(source.strict for source in self.sources)
+        self._ends = list(accumulate(len(source) for source in self.sources))
+        for source in self.sources[1:]:
+            same_classes(self.info.class_names, source.info.class_names)
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def _at(self, index: int) -> tuple[Source, int]:
+        place = bisect_right(self._ends, index)
+        return self.sources[place], index - (self._ends[place - 1] if place else 0)
+
+    def image_id(self, index: int) -> int | str:
+        source, own = self._at(index)
+        return source.image_id(own)
+
+    def path(self, index: int) -> Path:
+        source, own = self._at(index)
+        return source.path(own)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        source, own = self._at(index)
+        return source.image(own)
+
+    def objects(self, index: int) -> Objects:
+        source, own = self._at(index)
+        return source.objects(own)
+
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> NoReturn:
+        raise UserError("joined data sets are for training; test on one of them")
+
+
+def same_classes(first: Sequence[str], second: Sequence[str]) -> None:
+    """Raise UserError unless both parts of a data set have the same classes in the same order."""
+    if list(first) != list(second):
+        raise UserError(
+            f"the training part has {len(first)} classes ({_some(first)}) but the validation part"
+            f" {len(second)} ({_some(second)}); give both files the same categories"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

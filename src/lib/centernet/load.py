@@ -1,0 +1,84 @@
+"""From a checkpoint to a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from centernet.datasets.published import PUBLISHED
+from centernet.datasets.source import Info
+from centernet.description import describe, info_of, options_of
+from centernet.detectors.detector import Detector
+from centernet.errors import UserError
+from centernet.models.checkpoint import Checkpoint, load_weights, read_checkpoint
+from centernet.models.model import CenterNet, create_model
+from centernet.tasks import TASKS, Task
+
+
+def load_detector(
+    checkpoint: str | Path | Checkpoint,
+    *,
+    task: str | None = None,
+    arch: str | None = None,
+    head_conv: int | None = None,
+    info: Info | None = None,
+    flags: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Detector:
+    """A detector with the weights of `checkpoint`.
+
+    A checkpoint of this library says itself what it is. For a published one name its `task` and
+    `arch` ("ctdet", "dla_34"), and the facts of its data (`info`) unless it learned the set that
+    the task is published with. `flags` are the task's own; `settings` those of Detector
+    (input_size, flip_test, scales, device, ...).
+
+        from centernet.load import load_detector
+        detector = load_detector("model_best.pth")
+        found = detector.detect("photo.jpg")
+        found.save("photo_found.jpg")
+
+    Raises UserError when the file does not fit what was named, or does not say enough.
+    """
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = read_checkpoint(checkpoint)
+    said = checkpoint.description
+    kind = _named_task(checkpoint, task)
+    info = info or info_of(said) or PUBLISHED.get(kind.default_dataset)
+    if info is None:
+        raise UserError(f"{checkpoint.name}: does not say what its classes are; pass info=")
+    built = kind(info, options_of(kind.Options, said, flags or {}))
+    model = load_model(built, checkpoint, arch, head_conv)
+    for name in ("mean", "std"):
+        settings.setdefault(name, tuple(said[name]) if name in said else getattr(info, name))
+    settings.setdefault("input_size", tuple(said.get("input_size", info.resolution)))
+    return Detector(built, model, **settings)
+
+
+def _named_task(checkpoint: Checkpoint, task: str | None) -> type[Task]:
+    name = task or checkpoint.description.get("task")
+    if name is None:
+        raise UserError(f"{checkpoint.name}: does not say its task; name one of {', '.join(TASKS)}")
+    if name not in TASKS:
+        raise UserError(f"{checkpoint.name}: unknown task '{name}'; there are {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def load_model(
+    task: Task, checkpoint: Checkpoint, arch: str | None = None, head_conv: int | None = None
+) -> CenterNet:
+    """The network of `checkpoint` for `task`, every tensor of it; UserError if one does not fit.
+
+    What is not named (`arch`, `head_conv`) is as the checkpoint says.
+    """
+    said = checkpoint.description
+    arch = arch or said.get("arch")
+    if arch is None:
+        raise UserError(f"{checkpoint.name}: does not say its architecture; name it with --arch")
+    if head_conv in (None, -1):
+        head_conv = said.get("head_conv", -1)
+    model = create_model(arch, task.heads, head_conv)
+    size = said.get("input_size", task.info.resolution)
+    wanted = describe(task, model, arch, head_conv, size)
+    load_weights(model, checkpoint, strict=True, wanted=wanted)
+    return model
