@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from centernet.tasks.ctdet import Ctdet
+from centernet.tasks.multi_pose import MultiPose
 from centernet.tasks.task import Head, Task
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Ctdet,)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Ctdet, MultiPose)}
 
 __all__ = ["TASKS", "Head", "Task"]

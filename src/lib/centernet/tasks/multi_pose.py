@@ -1,0 +1,250 @@
+"""Poses: a person's centre is a peak, the joints are vectors from it and peaks of their own.
+
+The vectors tell which joint belongs to whom, the joints' heat maps where exactly it is.
+Method: Zhou, Wang, Kraehenbuehl, "Objects as Points", arXiv 1904.07850, section on pose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from centernet.datasets.augment import View
+from centernet.datasets.objects import Objects
+from centernet.datasets.source import Info
+from centernet.detectors.results import Detections
+from centernet.errors import UserError
+from centernet.options.field import LossOptions, option
+from centernet.tasks.losses import AtCentres, Dense, Focal, Loss, MeanSquare, at_centres
+from centernet.tasks.peaks import (
+    gather,
+    local_maxima,
+    mirror,
+    mirror_channels,
+    mirror_vectors,
+    top_k,
+    top_k_of_each,
+)
+from centernet.tasks.pose_targets import PoseTargets, encode_people
+from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+
+IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted
+SNAP_SCORE = 0.1  # a peak of a joint counts above this
+SNAP_REACH = 0.3  # and no farther away than this part of the longer side of the box
+
+
+@dataclass(frozen=True)
+class MultiPoseOptions(LossOptions):
+    """Flags of pose estimation."""
+
+    mse_loss: bool = option(False, "mean squared error for the heat maps of the joints")
+    dense_hp: bool = option(False, "joints are learned all over a gaussian, not at the centre")
+    not_hm_hp: bool = option(False, "learn no heat maps of the joints (and no offsets in them)")
+    not_reg_hp_offset: bool = option(False, "learn no sub-pixel offset of the joints")
+    not_reg_bbox: bool = option(False, "learn no box sizes: a box is what its joints span")
+    hp_weight: float = option(1.0, "weight of the loss of the vectors to the joints", at_least=0)
+    hm_hp_weight: float = option(1.0, "weight of the joints' heat map loss", at_least=0)
+
+
+class MultiPose(Task):
+    """Boxes with any number of joints; how many, and which mirror which, the data set says."""
+
+    name = "multi_pose"
+    title = "human (or any jointed) pose: box and joints"
+    needs = frozenset({"boxes", "keypoints"})
+    default_dataset = "coco_hp"
+    Options = MultiPoseOptions
+
+    def __init__(self, info: Info, options: MultiPoseOptions | None = None) -> None:
+        if not info.joints:
+            raise UserError(
+                f"task multi_pose needs keypoints, but data set {info.name} names no joints: list"
+                " them under 'keypoints' of its category"
+            )
+        super().__init__(info, options)
+
+    def make_heads(self) -> dict[str, Head]:
+        options, joints = self.options, len(self.info.joints)
+        pairs = self.info.flip_pairs
+        heat = sigmoid_heat(self.info.num_classes, Focal("hm"), "hm_loss", options.hm_weight)
+        heads = {"hm": heat}
+        if not options.not_reg_bbox:
+            size = at_centres("wh", options.reg_loss)
+            heads["wh"] = Head(2, size, "wh_loss", options.wh_weight, flip=mirror)
+        heads["hps"] = Head(
+            2 * joints,
+            self._vector_loss(),
+            "hp_loss",
+            options.hp_weight,
+            flip=lambda maps: mirror_vectors(maps, pairs),
+        )
+        if not options.not_reg_offset:
+            offset = at_centres("reg", options.reg_loss)
+            heads["reg"] = Head(2, offset, "off_loss", options.off_weight)
+        if not options.not_hm_hp:
+            heads["hm_hp"] = self._joint_heat()
+        if not options.not_hm_hp and not options.not_reg_hp_offset:
+            offset = at_centres("hp_offset", options.reg_loss, mask="hp_mask", index="hp_ind")
+            heads["hp_offset"] = Head(2, offset, "hp_offset_loss", options.off_weight)
+        return heads
+
+    def _vector_loss(self) -> Loss:
+        if self.options.dense_hp:
+            return Dense("dense_hps", "dense_hps_mask")
+        return AtCentres("hps", mask="hps_mask")
+
+    def _joint_heat(self) -> Head:
+        """Probabilities or, as published for the squared error, the raw values themselves."""
+        joints, weight = len(self.info.joints), self.options.hm_hp_weight
+        pairs = self.info.flip_pairs
+
+        def flip(maps: Tensor) -> Tensor:
+            return mirror_channels(maps, pairs)
+
+        if self.options.mse_loss:
+            return Head(joints, MeanSquare("hm_hp"), "hm_hp_loss", weight, flip=flip)
+        return sigmoid_heat(joints, Focal("hm_hp"), "hm_hp_loss", weight, flip=flip)
+
+    def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
+        """Maps hm (classes, h, w) and hm_hp (J, h, w), and rows for N = max_objects.
+
+        Rows of an object: wh, reg (N, 2), ind, reg_mask (N,), hps, hps_mask (N, 2 J). Rows of a
+        joint: hp_offset (N * J, 2), hp_ind, hp_mask (N * J,). With `dense_hp` maps dense_hps,
+        dense_hps_mask (2 J, h, w) in place of hps. What has no head is left out.
+
+        An object none of whose joints is labelled is a peak of hm but teaches no size, as in
+        published training. In a turned view the upright box is not tight any more: then hm is
+        ignored all over and only the joints' heat maps are learned.
+        """
+        objects = objects.select(slice(self.info.max_objects))
+        joints = len(self.info.joints)
+        keypoints = objects.keypoints
+        if keypoints is None:
+            keypoints = np.zeros((len(objects), joints, 3), np.float32)
+        targets = self._empty_targets(size)
+        boxes = np.ascontiguousarray(objects.boxes, np.float32)
+        keypoints = np.ascontiguousarray(keypoints, np.float32)
+        encode_people(boxes, objects.classes, keypoints, objects.rotated, targets)
+        if objects.rotated:
+            targets.hm[:] = IGNORED
+            for mask in (targets.reg_mask, targets.hps_mask, targets.dense_hps_mask):
+                mask[:] = 0
+        return self._with_heads(targets)
+
+    def _empty_targets(self, size: tuple[int, int]) -> PoseTargets:
+        rows, joints = self.info.max_objects, len(self.info.joints)
+        drawn = 0 if self.options.not_hm_hp else joints
+        spread = joints if self.options.dense_hp else 0
+        return PoseTargets(
+            hm=np.zeros((self.info.num_classes, *size), np.float32),
+            reg_mask=np.zeros(rows, np.uint8),
+            ind=np.zeros(rows, np.int64),
+            wh=np.zeros((rows, 2), np.float32),
+            reg=np.zeros((rows, 2), np.float32),
+            hps=np.zeros((rows, joints, 2), np.float32),
+            hps_mask=np.zeros((rows, joints, 2), np.uint8),
+            hm_hp=np.zeros((drawn, *size), np.float32),
+            hp_offset=np.zeros((rows * joints, 2), np.float32),
+            hp_ind=np.zeros(rows * joints, np.int64),
+            hp_mask=np.zeros(rows * joints, np.int64),
+            dense_hps=np.zeros((spread, 2, *size), np.float32),
+            dense_hps_mask=np.zeros((spread, 2, *size), np.float32),
+        )
+
+    def _with_heads(self, targets: PoseTargets) -> dict[str, NDArray]:
+        """The targets that some head learns, in the shapes of their losses."""
+        options, named = self.options, targets._asdict()
+        for name in ("hps", "hps_mask"):
+            named[name] = named[name].reshape(self.info.max_objects, -1)
+        for name in ("dense_hps", "dense_hps_mask"):
+            named[name] = named[name].reshape(-1, *targets.hm.shape[1:])
+        unused = {"hps", "hps_mask"} if options.dense_hp else {"dense_hps", "dense_hps_mask"}
+        unused |= {"wh", "reg", "hm_hp", "hp_offset"} - set(self.heads)
+        if "hp_offset" in unused:
+            unused |= {"hp_ind", "hp_mask"}
+        return {name: value for name, value in named.items() if name not in unused}
+
+    def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
+        """The `k` highest centres: boxes (B, K, 4), scores, classes (B, K), and their joints.
+
+        keypoints (B, K, J, 2) are in map pixels; joint_scores (B, K, J) is the joint's heat where
+        it lies, 0 outside the map, or the score of its object without heat maps of the joints.
+        """
+        peaks = top_k(local_maxima(maps["hm"]), k)
+        cells = torch.stack([peaks.x, peaks.y], dim=2)
+        vectors = gather(maps["hps"], peaks.index).unflatten(2, (-1, 2))
+        joints = cells.unsqueeze(2) + vectors
+        boxes = torch.cat([joints.amin(2), joints.amax(2)], dim=2)
+        if "wh" in maps:
+            half = gather(maps["wh"], peaks.index) / 2
+            centres = cells + (gather(maps["reg"], peaks.index) if "reg" in maps else 0.5)
+            boxes = torch.cat([centres - half, centres + half], dim=2)
+        scores = peaks.scores.unsqueeze(2).expand(-1, -1, joints.shape[2])
+        if "hm_hp" in maps:
+            joints, scores = snap(joints, boxes, maps, k, within="wh" in maps)
+            if "wh" not in maps:
+                boxes = torch.cat([joints.amin(2), joints.amax(2)], dim=2)
+        return {
+            "boxes": boxes,
+            "scores": peaks.scores,
+            "classes": peaks.classes,
+            "keypoints": joints,
+            "joint_scores": scores,
+        }
+
+    def finish(
+        self,
+        arrays: Mapping[str, NDArray],
+        view: View,
+        map_size: tuple[int, int],
+        calibration: NDArray | None = None,
+    ) -> Detections:
+        """As every task's, with the joints as (K, J, 3): x y in image pixels, score in [0, 1]."""
+        found = super().finish(arrays, view, map_size, calibration)
+        scores = np.clip(arrays["joint_scores"], 0, 1)[..., None]
+        joints = np.concatenate([found.keypoints, scores], axis=2)
+        return replace(found, keypoints=joints.astype(np.float32))
+
+
+def snap(
+    joints: Tensor, boxes: Tensor, maps: Maps, k: int, *, within: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Move `joints` (B, K, J, 2) to the nearest of the `k` best peaks of their heat maps.
+
+    Only to a peak above SNAP_SCORE, inside the object's box (if `within`) and in its reach; other
+    joints stay where the vectors put them. Returns the joints and their scores (B, K, J).
+    """
+    peaks = top_k_of_each(local_maxima(maps["hm_hp"]), k)  # each (B, J, M)
+    places = torch.stack([peaks.x, peaks.y], dim=3)
+    if "hp_offset" in maps:
+        offsets = gather(maps["hp_offset"], peaks.index.flatten(1))
+        places = places + offsets.unflatten(1, peaks.index.shape[1:])
+    else:
+        places = places + 0.5
+    regressed = joints.transpose(1, 2)  # (B, J, K, 2)
+    squared = (regressed.unsqueeze(3) - places.unsqueeze(2)).square().sum(4)  # (B, J, K, M)
+    weak = (peaks.scores <= SNAP_SCORE).unsqueeze(2)
+    nearest, which = squared.masked_fill(weak, math.inf).min(3)
+    chosen = places.gather(2, which.unsqueeze(3).expand(-1, -1, -1, 2))
+    low, high = boxes.unsqueeze(1).split(2, dim=3)  # (B, 1, K, 2)
+    moved = nearest <= (SNAP_REACH * (high - low).amax(3)).square()
+    if within:
+        moved = moved & ((chosen >= low) & (chosen <= high)).all(3)
+    placed = torch.where(moved.unsqueeze(3), chosen, regressed)
+    scores = torch.where(moved, peaks.scores.gather(2, which), heat_at(maps["hm_hp"], regressed))
+    return placed.transpose(1, 2), scores.transpose(1, 2)
+
+
+def heat_at(heat: Tensor, points: Tensor) -> Tensor:
+    """`heat` (B, J, H, W) in the cells of `points` (B, J, K, 2 as x y); 0 outside: (B, J, K)."""
+    height, width = heat.shape[-2:]
+    x, y = points.floor().unbind(3)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    index = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+    return heat.flatten(2).gather(2, index.long()) * inside
