@@ -44,10 +44,13 @@ def copy(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run in `folder`, knowing nothing of a `make test` that these tests may run in."""
+    made = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTEST_ARGS", "PYTHON")
+    outside = {name: value for name, value in os.environ.items() if name not in made}
     return subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**outside, **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -16,10 +16,9 @@ def njit(function: Callable[..., Any]) -> Callable[..., Any]:
     function is compiled anew in every process. A cached function that calls one of another module
     does not see that module change: keep what calls each other in one file.
     """
-    options = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError as error:
         if "cannot cache" not in str(error):
             raise
-        return numba.njit(**options)(function)
+        return numba.njit(nogil=True, error_model="numpy")(function)
