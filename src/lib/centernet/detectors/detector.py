@@ -20,6 +20,7 @@ from centernet.detectors.preprocess import Prepared, Preprocess, Triple, as_imag
 from centernet.detectors.results import Detections
 from centernet.detectors.stream import Frame, Pictures, SourceLike, Video, open_stream
 from centernet.detectors.timing import Timings
+from centernet.errors import UserError
 
 if TYPE_CHECKING:
     from centernet.models.model import CenterNet
@@ -87,6 +88,13 @@ class Detector:
     ) -> None:
         if not scales or min(scales) <= 0:
             raise ValueError(f"test scales must be positive, not {scales}")
+        size = input_size or task.info.resolution
+        divisor = model.backbone.pad + 1
+        if not keep_res and any(side % divisor for side in size):
+            raise UserError(
+                f"input of {size[0]} x {size[1]}: height and width must be multiples of {divisor}"
+                " for this network"
+            )
         self.task = task
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -95,7 +103,7 @@ class Detector:
             framing=task.framing,
             mean=mean or task.info.mean,
             std=std or task.info.std,
-            input_size=input_size or task.info.resolution,
+            input_size=size,
             pad=model.backbone.pad,
             keep_res=keep_res,
         )
