@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from centernet.geometry3d import EDGES, corners, observation_angle, project, wrap
+from centernet.geometry3d import (
+    EDGES,
+    corners,
+    observation_angle,
+    project,
+    rotation_from,
+    unproject,
+    wrap,
+)
 from tests.parity_cases import cases
 
 
@@ -18,6 +26,34 @@ def test_recorded_corners_and_projections(case: Any) -> None:
     np.testing.assert_allclose(points, expected["box_3d"], atol=1e-4, rtol=1e-5)
     image = project(points, given["P"])
     np.testing.assert_allclose(image, expected["box_2d"], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("case", cases("ddd_utils/ddd_utils"))
+def test_recorded_angles_and_places(case: Any) -> None:
+    given, expected = case.inputs, case.outputs
+    places = unproject(given["center"], given["depth"], given["P"])
+    np.testing.assert_allclose(places, expected["unproject"], atol=1e-4, rtol=1e-5)
+    rotations = rotation_from(given["alpha"], given["x"], given["P"])
+    np.testing.assert_allclose(wrap(rotations - expected["alpha2rot_y"]), 0, atol=1e-4)
+
+
+def test_unprojecting_undoes_projecting() -> None:
+    rng = np.random.default_rng(5)
+    camera = np.array([[720.0, 0, 610, 45], [0, 720, 173, 0.2], [0, 0, 1, 0.003]])
+    points = rng.uniform([-10, -2, 3], [10, 2, 60], (50, 3))
+    depths = points[:, 2] + camera[2, 3]
+    np.testing.assert_allclose(unproject(project(points, camera), depths, camera), points)
+
+
+def test_rotation_undoes_the_observation_angle() -> None:
+    """Where the camera stands in the origin of the frame."""
+    rng = np.random.default_rng(6)
+    camera = np.array([[500.0, 0, 320, 0], [0, 500, 240, 0], [0, 0, 1, 0]])
+    places = rng.uniform([-10, 1, 3], [10, 2, 60], (50, 3))
+    rotations = rng.uniform(-3, 3, 50)
+    alphas = observation_angle(rotations, places)
+    x = project(places, camera)[:, 0]
+    np.testing.assert_allclose(rotation_from(alphas, x, camera), rotations)
 
 
 def test_edges_are_the_twelve_of_a_box() -> None:

@@ -48,3 +48,31 @@ def observation_angle(rotation_y: ArrayLike, locations: ArrayLike) -> NDArray[np
     """KITTI's alpha: `rotation_y` less the direction in which the camera sees the box."""
     locations = np.asarray(locations, np.float64)
     return wrap(np.asarray(rotation_y) - np.arctan2(locations[..., 0], locations[..., 2]))
+
+
+def rotation_from(alphas: ArrayLike, x: ArrayLike, calibration: ArrayLike) -> NDArray[np.float64]:
+    """rotation_y (...,) of boxes seen under `alphas` (...,) at the image column `x` (...,).
+
+    The inverse of `observation_angle`, with the direction of sight taken from the image: its column
+    and the camera's focal length, as monocular detectors do.
+    """
+    calibration = np.asarray(calibration, np.float64)
+    sight = np.arctan2(np.asarray(x, np.float64) - calibration[0, 2], calibration[0, 0])
+    return wrap(np.asarray(alphas, np.float64) + sight)
+
+
+def unproject(points: ArrayLike, depths: ArrayLike, calibration: ArrayLike) -> NDArray[np.float64]:
+    """Camera points (..., 3) that `calibration` (3, 4) shows at image `points` (..., 2).
+
+    `depths` (...,) are those from the camera that took the image: its third homogeneous coordinate,
+    z + P[2, 3] for KITTI's P2, which is a few millimetres from the z of the frame.
+    """
+    points, depths = np.asarray(points, np.float64), np.asarray(depths, np.float64)
+    calibration = np.asarray(calibration, np.float64)
+    z = depths - calibration[2, 3]
+    x, y = (
+        (points[..., axis] * depths - calibration[axis, 3] - calibration[axis, 2] * z)
+        / calibration[axis, axis]
+        for axis in (0, 1)
+    )
+    return np.stack([x, y, z], axis=-1)
