@@ -75,8 +75,9 @@ def test_step_is_the_originals(case: Any) -> None:
             np.testing.assert_allclose(found, value, rtol=1e-4, atol=2e-4, err_msg=name)
         elif kind == "grad":
             found = parameters[rest].grad.numpy()[: value.shape[0]]
-            scale = np.abs(value).max()
-            np.testing.assert_allclose(found, value, rtol=rtol, atol=rtol * scale, err_msg=name)
+            # The recorded gradient is of a float32 run; it says how far that strayed from float64.
+            atol = (rtol + case.meta["fp32_vs_fp64_gradnorm_relmax"]) * np.abs(value).max()
+            np.testing.assert_allclose(found, value, rtol=rtol, atol=atol, err_msg=name)
     check_gradients(parameters, out, rtol)
     check_norms(model, params, out)
     check_update(parameters, before, out, rtol)
