@@ -12,6 +12,7 @@ from centernet.detectors.picture_file import PICTURE_SUFFIXES, save_picture
 from centernet.detectors.results import Detections
 from centernet.detectors.stream import Frame, Pictures, Video
 from centernet.detectors.video_file import VideoFile
+from centernet.errors import UserError
 from centernet.files import write_text
 from centernet.window import Window
 
@@ -29,6 +30,7 @@ class Album:
         self, folder: Path, stream: Pictures | Video, threshold: float, theme: str, show: bool
     ) -> None:
         self.folder, self.threshold, self.theme = Path(folder).absolute(), threshold, theme
+        self._spare_the_originals(stream)
         self.window = Window() if show else None
         self.saved: list[Path] = []
         self._rows: list[dict[str, Any]] = []
@@ -38,6 +40,16 @@ class Album:
         if isinstance(stream, Video):
             self._video = VideoFile(self.folder / f"{stream.name}.mp4", stream.rate)
             self._open.enter_context(self._video)
+
+    def _spare_the_originals(self, stream: Pictures | Video) -> None:
+        """Raise UserError where a result would take the place of what it is made from."""
+        sources = stream.paths if isinstance(stream, Pictures) else [Path(stream.label)]
+        for path in sources:
+            if path.exists() and path.resolve().parent == self.folder.resolve():
+                raise UserError(
+                    f"--output {self.folder}: results would overwrite {path.name}, which is to be"
+                    " looked at; name another folder"
+                )
 
     def add(self, frame: Frame, found: Detections) -> bool:
         """Draw and keep one frame; False when the user has closed the window."""

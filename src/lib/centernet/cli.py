@@ -153,7 +153,8 @@ def _fill(
     sketches = make_sketches(options, detector)
     frames, to_detect = tee(stream)
     for frame, found in zip(frames, detector.run(to_detect), strict=False):
-        logger.write(f"{frame.name}: {found.summary(options.vis_thresh)}")
+        summary = found.summary(options.vis_thresh, flag="--vis_thresh")
+        logger.write(f"{frame.name}: {summary}")
         if options.debug > 0:
             ready = detector.prepare(frame.image)
             sketches.draw(Path(frame.name).stem, frame.image, ready, found)
