@@ -16,7 +16,7 @@ from centernet.options.field import LossOptions
 from centernet.options.flag import flags_of
 from centernet.options.groups import GROUPS, VERBS
 from centernet.options.options import Options, common_flags
-from centernet.options.original import ORIGINAL, PUBLISHED, Ddd, Exdet, MultiPose
+from centernet.options.original import ORIGINAL, PUBLISHED
 from centernet.opts import opts
 from centernet.tasks import TASKS
 from tests.parity_cases import folder
@@ -65,12 +65,12 @@ def _stand_in(name: str, group: type, dataset: str) -> Any:
     return SimpleNamespace(Options=own, title=name, default_dataset=dataset)
 
 
+DATA_SETS = {"ddd": "kitti", "exdet": "coco"}
 EVERY_TASK = {
-    "multi_pose": _stand_in("multi_pose", MultiPose, "coco_hp"),
-    "ddd": _stand_in("ddd", Ddd, "kitti"),
-    "exdet": _stand_in("exdet", Exdet, "coco"),
-    **TASKS,
-}
+    str(group.__doc__): _stand_in(str(group.__doc__), group, DATA_SETS[str(group.__doc__)])
+    for group in ORIGINAL
+    if group.__doc__ in DATA_SETS
+} | TASKS
 
 
 @pytest.fixture(autouse=True)

@@ -13,21 +13,6 @@ from centernet.options.field import option
 
 
 @dataclass(frozen=True)
-class MultiPose:
-    """multi_pose"""
-
-    hp_weight: float = option(1.0, "weight of the keypoint offset loss")
-    hm_hp_weight: float = option(1.0, "weight of the keypoint heat map loss")
-    dense_hp: bool = option(False, "learn keypoints all over a gaussian")
-    not_hm_hp: bool = option(False, "no keypoint heat maps")
-    not_reg_hp_offset: bool = option(False, "no sub-pixel offset of the keypoints")
-    not_reg_bbox: bool = option(False, "no box sizes")
-    eval_oracle_kps: bool = option(False, "test with the true keypoint offsets")
-    eval_oracle_hmhp: bool = option(False, "test with the true keypoint heat maps")
-    eval_oracle_hp_offset: bool = option(False, "test with the true keypoint sub-pixel offsets")
-
-
-@dataclass(frozen=True)
 class Ddd:
     """ddd"""
 
@@ -37,7 +22,6 @@ class Ddd:
     dim_weight: float = option(1.0, "weight of the dimension loss")
     rot_weight: float = option(1.0, "weight of the orientation loss")
     peak_thresh: float = option(0.2, "lowest score of a detection")
-    eval_oracle_dep: bool = option(False, "test with the true depths")
 
 
 @dataclass(frozen=True)
@@ -57,10 +41,13 @@ class Oracle:
     eval_oracle_hm: bool = option(False, "test with the true heat maps")
     eval_oracle_wh: bool = option(False, "test with the true box sizes")
     eval_oracle_offset: bool = option(False, "test with the true offsets")
+    eval_oracle_kps: bool = option(False, "test with the true vectors to the joints")
+    eval_oracle_hmhp: bool = option(False, "test with the true heat maps of the joints")
+    eval_oracle_hp_offset: bool = option(False, "test with the true offsets of the joints")
+    eval_oracle_dep: bool = option(False, "test with the true depths")
 
 
 ORIGINAL: dict[type, str] = {  # and why a flag of it has no effect
-    MultiPose: "it belongs to multi_pose",
     Ddd: "it belongs to ddd",
     Exdet: "it belongs to exdet",
     Oracle: "testing with true maps is not a part of this program yet",
