@@ -9,17 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
-from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
+from centernet.detectors.results import Detections
 from centernet.models.model import create_model
-from centernet.tasks.ctdet import Ctdet, CtdetOptions
 from tests import parity_cases
 from tests.detectors.recorded import MEAN, STD, fill, image_of
 from tests.parity_cases import cases
+from tests.tasks.recorded import make_task
 
-NAMES = tuple(f"class {number}" for number in range(1, 81))
-INFO = Info("recorded", NAMES, tuple(range(1, 81)), mean=MEAN, std=STD)
 HEAVY = ("hourglass",)
+# What a recorded run was set up with beside its flags: the data set, how many results it kept.
+SETUPS = {"ctdet": ("coco", 100), "multi_pose": ("coco_hp", 0)}
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,23 @@ class Flags:
 
 def detector_of(params: dict[str, Any]) -> Detector:
     flags = Flags(tuple(params["args"]))
-    options = CtdetOptions(
-        cat_spec_wh=flags.on("--cat_spec_wh"), not_reg_offset=flags.on("--not_reg_offset")
-    )
-    task = Ctdet(INFO, options)
+    dataset, limit = SETUPS[params["task"]]
+    task = make_task(params["task"], dataset, params["args"])
     model = create_model(params["arch"], task.heads)
     fill(model, params["weights_seed"], params["feature_scale"])
     side = flags.value("--input_res", "512")
     return Detector(
         task,
         model,
+        mean=MEAN,
+        std=STD,
         input_size=(int(flags.value("--input_h", side)), int(flags.value("--input_w", side))),
         keep_res=flags.on("--keep_res"),
         flip_test=flags.on("--flip_test"),
         scales=[float(scale) for scale in flags.value("--test_scales", "1").split(",")],
         nms=flags.on("--nms"),
         k=int(flags.value("--K", "100")),
+        limit=limit,
         device="cpu",
     )
 
@@ -63,8 +64,17 @@ def light_first() -> list[Any]:
         pytest.param(*p.values, id=p.id, marks=[*p.marks, pytest.mark.slow])
         if p.values[0] is not None and p.values[0].params["arch"] in HEAVY
         else p
-        for p in cases("detectors/ctdet")
+        for task in SETUPS
+        for p in cases(f"detectors/{task}")
     ]
+
+
+def rows_of(found: Detections) -> np.ndarray:
+    """One row a detection, as recorded: class from 1, box, score, then x y of each joint."""
+    columns = [found.classes + 1, found.boxes, found.scores]
+    if found.keypoints is not None:
+        columns.append(found.keypoints[:, :, :2].reshape(len(found), -1))
+    return np.column_stack(columns)
 
 
 @pytest.mark.parametrize("case", light_first())
@@ -73,14 +83,14 @@ def test_run_as_recorded(case: Any) -> None:
     image = image_of(params["image"])
     assert parity_cases.recipe().digest(image) == params["image"]["image_digest"]
     found = detector_of(params).detect(image)
-    rows = np.column_stack([found.classes + 1, found.boxes, found.scores])
+    assert isinstance(found, Detections)
     # Where soft-NMS ran, the published detector kept stale copies of suppressed boxes; the runs
     # were recorded a second time without them.
     golden = case.outputs.get("results_keep", case.outputs["results"])
     modern = int(cv2.__version__.split(".")[0]) >= 5
     same, message = parity_cases.recipe().match_ranked(
         golden,
-        rows,
+        rows_of(found),
         score_col=5,
         atol=0.05 if modern else 0.5,
         rtol=0,
