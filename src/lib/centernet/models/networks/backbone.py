@@ -35,6 +35,7 @@ class Backbone(nn.Module):
     head_conv: int = 64  # default width of the hidden layer of a head
     stages: int = 1
     sorted_heads: bool = False  # heads are registered by name, not in the order of the task
+    leaves_unused: bool = False  # has parameters that never reach the output
     pretrained: Pretrained | None = None
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -2,8 +2,7 @@
 
 Two parts of a published checkpoint never reach the output: `base.fc`, the ImageNet classifier, and
 the `project` of `base.level3` and `base.level4`. They stay ordinary parameters, because optimizer
-states count every one; they never get a gradient, so data-parallel training needs
-`find_unused_parameters`.
+states count every one; they never get a gradient (`leaves_unused`).
 """
 
 from __future__ import annotations
@@ -229,6 +228,7 @@ class DLA(Backbone):
 
     channels = WIDTHS[FIRST]
     head_conv = 256
+    leaves_unused = True
     pretrained = Pretrained(
         "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth", ("base.",), prefix="base."
     )
