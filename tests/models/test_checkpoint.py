@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from torch import nn
 
 from centernet.errors import UserError
 from centernet.models.checkpoint import Checkpoint, load_weights, read_checkpoint, save_checkpoint
-from centernet.models.published import published_key
+from centernet.models.published import EXTREMENET_HEADS, published_key
+from tests.parity_cases import folder
 
 DESCRIPTION = {
     "task": "ctdet",
@@ -286,3 +288,10 @@ def test_killed_while_saving_leaves_a_whole_file(tmp_path: Path) -> None:
         checkpoint = read_checkpoint(path)
         assert checkpoint.description["step"] in (finished, finished + 1)
         assert checkpoint.weights["weight"].eq(checkpoint.description["step"]).all()
+
+
+def test_extremenet_names_are_the_recorded_ones() -> None:
+    path = folder() / "specs" / "extremenet_key_map.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent (set CENTERNET_PARITY to a folder that has it)")
+    assert dict(json.loads(path.read_text())) == EXTREMENET_HEADS

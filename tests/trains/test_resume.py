@@ -18,7 +18,7 @@ from centernet.errors import UserError
 from centernet.logger import Logger
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
 from centernet.trains.state import Best
-from tests.trains.tiny import make_model, make_trainer
+from tests.trains.tiny import falling_metric, make_model, make_trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 40
@@ -110,8 +110,9 @@ def test_resumed_after_each_epoch(tmp_path: Path, workers: int) -> None:
 
 def test_every_kind_of_checkpoint_resumes(tmp_path: Path) -> None:
     def trainer(folder: str) -> Any:
-        falling = {"best": Best("AP"), "evaluate": lambda model, epoch: {"AP": 1 / epoch}}
-        return make_trainer(tmp_path / folder, epochs=5, every=3, **falling)
+        return make_trainer(
+            tmp_path / folder, epochs=5, every=3, metric="AP", evaluate=falling_metric
+        )
 
     trainer("whole").run()
     names = {path.name for path in (tmp_path / "whole").iterdir()}
@@ -179,7 +180,7 @@ def test_changed_settings_are_said(tmp_path: Path) -> None:
     other = make_trainer(tmp_path, epochs=2, batch_size=6)
     other.resume(read_checkpoint(tmp_path / "model_last.pth"))
     assert other.voice.lines[-1].endswith(
-        "at epoch 1: loaded 16/16; batch_size was 4 before and is 6 from here on"
+        "at epoch 1: loaded 18/18; batch_size was 4 before and is 6 from here on"
     )
 
 
@@ -254,7 +255,7 @@ def test_best_by_metric_and_by_loss() -> None:
 def test_best_checkpoint_follows_the_metric(tmp_path: Path) -> None:
     values = {2: 0.5, 4: 0.25, 6: 0.75, 7: 0.7}
     trainer = make_trainer(
-        tmp_path, epochs=7, best=Best("AP"), evaluate=lambda model, epoch: {"AP": values[epoch]}
+        tmp_path, epochs=7, metric="AP", evaluate=lambda model, epoch: {"AP": values[epoch]}
     )
     trainer.run()
     assert read_checkpoint(tmp_path / "model_best.pth").epoch == 6

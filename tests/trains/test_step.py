@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,21 @@ from torch import nn
 
 from centernet.errors import UserError
 from centernet.models.checkpoint import read_checkpoint
+from centernet.models.model import create_model
 from centernet.trains.distributed import Processes, spawn, synchronise_norms
 from centernet.trains.loader import EpochLoader
 from centernet.trains.precision import Precision
 from centernet.trains.step import Step
-from tests.trains.tiny import SEED, make_data, make_model, make_trainer, train_processes
+from tests.trains.tiny import (
+    SEED,
+    falling_metric,
+    make_data,
+    make_model,
+    make_trainer,
+    train_processes,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def final(trainer: Any) -> dict[str, torch.Tensor]:
@@ -66,7 +79,11 @@ JOBS: dict[str, tuple[int, dict[str, Any]]] = {
     "uneven": (5, SGD),
     "everything": (
         3,
-        {**SGD, "validate": True, "accumulate": 2, "clip": 1.0, "find_unused": True},
+        {
+            **SGD,
+            **{"accumulate": 2, "clip": 1.0},
+            **{"validate": True, "metric": "AP", "evaluate": falling_metric},
+        },
     ),
     "mistake": (1, SGD),
 }
@@ -92,8 +109,41 @@ def test_two_processes_are_one_on_the_same_global_batch(
     two = read_checkpoint(two_processes / job / "model_last.pth")
     assert two.epoch == 3
     assert_close(one.step.model.state_dict(), two.weights)
+    assert two.training["best"]["value"] == one.best.value
     losses = torch.load(two_processes / job / "losses.pth", weights_only=True)
     assert losses == pytest.approx(one.voice.losses(), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_torchrun_is_one_process_too(tmp_path: Path) -> None:
+    """Two processes under torchrun, resumed by one alone, end where one alone does."""
+    one = make_trainer(tmp_path / "one", epochs=4, optimizer=torch.optim.SGD, rate=0.05)
+    one.run()
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    tiny = ["-m", "tests.trains.tiny", str(tmp_path / "two")]
+    subprocess.run([*torchrun, *tiny, "2", "0", "plain"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, *tiny, "4", "0", "plain"], cwd=ROOT, check=True)
+    two = read_checkpoint(tmp_path / "two" / "model_last.pth")
+    assert two.epoch == 4
+    assert_close(one.step.model.state_dict(), two.weights)
+
+
+@pytest.mark.parametrize("arch", ["res_18", "resdcn_18", "dlav0_34", "dla_34", "mobilenetv3"])
+def test_backbones_say_whether_they_leave_parameters_unused(arch: str) -> None:
+    model = create_model(arch, {"hm": 1})
+    model(torch.rand(2, 3, 64, 64))[-1]["hm"].sum().backward()
+    unused = [name for name, p in model.named_parameters() if p.grad is None]
+    assert bool(unused) == model.backbone.leaves_unused
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_step_is_the_plain_step(tmp_path: Path) -> None:
+    plain = make_trainer(tmp_path / "plain", **SGD)
+    compiled = make_trainer(tmp_path / "compiled", compiled=True, **SGD)
+    assert_close(final(plain), final(compiled))
+    checkpoint = read_checkpoint(tmp_path / "compiled" / "model_last.pth")
+    assert list(checkpoint.weights) == list(plain.step.model.state_dict())
 
 
 def test_synchronised_norms_need_gpus() -> None:

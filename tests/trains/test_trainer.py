@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch._dynamo
 
 from centernet.errors import UserError
 from centernet.logger import Logger
 from centernet.models.checkpoint import read_checkpoint
-from centernet.trains.state import Best
 from centernet.trains.trainer import Length, Trainer
 from tests.trains.tiny import make_data, make_model, make_trainer
 
@@ -125,6 +125,19 @@ def test_out_of_memory_says_what_to_try(
     assert advice in str(raised.value)
 
 
+def test_failed_compilation_says_so(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path)
+
+    def fail(*_: Any) -> None:
+        raise torch._dynamo.exc.BackendCompilerFailed(
+            "inductor", RuntimeError("No working C++ compiler found"), None
+        )
+
+    trainer.step.model.backbone.second.register_forward_hook(fail)
+    with pytest.raises(UserError, match=r"--compile: .*; train without --compile"):
+        trainer.run()
+
+
 def test_other_runtime_errors_pass(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
 
@@ -176,13 +189,13 @@ def test_evaluation_sees_the_network_in_evaluation_mode(tmp_path: Path) -> None:
         seen.append((epoch, model.training, torch.is_grad_enabled()))
         return {"AP": 0.5}
 
-    trainer = make_trainer(tmp_path, epochs=3, best=Best("AP"), evaluate=evaluate)
+    trainer = make_trainer(tmp_path, epochs=3, metric="AP", evaluate=evaluate)
     trainer.run()
     assert seen == [(2, False, False), (3, False, False)]
 
 
 def test_unknown_metric_stops_at_the_first_validation(tmp_path: Path) -> None:
-    trainer = make_trainer(tmp_path, best=Best("mAP"), evaluate=lambda model, epoch: {"AP": 0.5})
+    trainer = make_trainer(tmp_path, metric="mAP", evaluate=lambda model, epoch: {"AP": 0.5})
     with pytest.raises(UserError, match="--metric mAP: validation gives only loss, hm_loss"):
         trainer.run()
 

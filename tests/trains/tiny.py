@@ -1,7 +1,7 @@
 """A small training: 2D detection of squares in 12 drawn images, in a network of two convolutions.
 
-Run as a program (`python -m tests.trains.tiny FOLDER EPOCHS [WORKERS]`) it trains or resumes in
-FOLDER, for tests that kill it.
+Run as a program (`python -m tests.trains.tiny FOLDER EPOCHS WORKERS [plain]`) it trains or resumes
+in FOLDER, for tests that kill it; "plain" is without BatchNorm, by gradient descent.
 """
 
 from __future__ import annotations
@@ -71,16 +71,18 @@ class Squares(Source):
 
 
 class TinyBackbone(Backbone):
-    """Stride 4 in two convolutions, without BatchNorm unless asked for."""
+    """Stride 4 in two convolutions, without BatchNorm unless asked for, and a third in vain."""
 
     channels = 8
     head_conv = 8
+    leaves_unused = True
 
     def __init__(self, norm: bool = False) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
         self.norm = nn.BatchNorm2d(8) if norm else nn.Identity()
         self.second = nn.Conv2d(8, 8, 3, stride=2, padding=1)
+        self.unused = nn.Conv2d(8, 8, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [torch.relu(self.second(torch.relu(self.norm(self.first(x)))))]
@@ -119,6 +121,11 @@ class Notes:
         return [row[2]["loss"] for row in self.figures if row[1] == "train"]
 
 
+def falling_metric(model: nn.Module, epoch: int) -> dict[str, float]:
+    """A metric that is best at the first validation."""
+    return {"AP": 1 / epoch}
+
+
 def make_model(norm: bool = False) -> tuple[Ctdet, CenterNet]:
     task = Ctdet(INFO)
     seed_everything(SEED)
@@ -145,7 +152,7 @@ def make_trainer(
     validate: bool = True,
     every: int = 0,
     length: Length | None = None,
-    best: Best | None = None,
+    metric: str = "loss",
     evaluate: Any = None,
     **options: Any,
 ) -> Trainer:
@@ -171,7 +178,7 @@ def make_trainer(
         EpochLoader(data, batch_size, seed=SEED, workers=workers, processes=processes),
         Keeper(folder, {"task": "ctdet", "arch": "tiny"}, {"batch_size": batch_size}, every=every),
         Notes() if voice is None else voice,
-        best or Best("loss"),
+        Best(metric),
         length or Length(epochs, val_intervals=2, accumulate=accumulate),
         seed=SEED,
         name=lambda index: f"squares/{index:03}.png",
@@ -201,14 +208,23 @@ def main() -> None:
     from centernet.logger import Logger
 
     folder, epochs, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    plain = {"optimizer": torch.optim.SGD, "rate": 0.05} if "plain" in sys.argv else {}
     torch.set_num_threads(1)
-    trainer = make_trainer(
-        folder, epochs=epochs, norm=True, workers=workers, voice=Logger(folder, tensorboard=False)
-    )
-    if trainer.keeper.last.exists():
-        trainer.resume(read_checkpoint(trainer.keeper.last))
-    print("ready", flush=True)
-    trainer.run()
+    with join("cpu") as processes:
+        voice = Logger(folder, rank=processes.rank, tensorboard=False)
+        trainer = make_trainer(
+            folder,
+            epochs=epochs,
+            norm=not plain,
+            workers=workers,
+            voice=voice,
+            processes=processes,
+            **plain,
+        )
+        if trainer.keeper.last.exists():
+            trainer.resume(read_checkpoint(trainer.keeper.last))
+        voice.write("ready")
+        trainer.run()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Protocol
@@ -62,7 +63,7 @@ class EpochLoader:
             batch_sampler=self.sampler,
             num_workers=workers,
             pin_memory=pin,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_settle_in,
             generator=torch.Generator().manual_seed(seed),
         )
 
@@ -97,5 +98,6 @@ def _in_one_line(message: str) -> str:
     return re.sub(r"^[\w.]+: ", "", message.strip().splitlines()[-1])
 
 
-def _one_thread(worker: int) -> None:
+def _settle_in(worker: int) -> None:
     cv2.setNumThreads(0)  # workers are the parallelism; threads of threads only wait for each other
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's, which ends them

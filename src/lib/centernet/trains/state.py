@@ -108,6 +108,8 @@ class Keeper:
         found = training.get("best") or {}
         if found.get("metric") == best.metric:
             best.value = found["value"]
+        elif found:
+            lines.append(f"model_best was chosen by {found['metric']}, now by {best.metric}")
         for name, before in (training.get("settings") or {}).items():
             now = self.settings.get(name)
             if name in self.settings and _plain(now) != _plain(before):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from centernet.models.model import CenterNet
 from centernet.tasks.task import Task
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.loader import Batch
@@ -24,21 +25,19 @@ class Step:
     """Teaches `model` one step at a time.
 
     `model` is on the device of `processes` and `optimizer` holds its parameters. `clip` limits the
-    norm of the gradient (0: no limit). `find_unused` is for networks with parameters that never
-    reach the output (DLA). `compiled` runs the network through torch.compile.
+    norm of the gradient (0: no limit). `compiled` runs the network through torch.compile.
     """
 
     def __init__(
         self,
         task: Task,
-        model: nn.Module,
+        model: CenterNet,
         optimizer: torch.optim.Optimizer,
         *,
         precision: Precision = Precision(),  # noqa: B008  (frozen)
         clip: float = 0.0,
         channels_last: bool = False,
         compiled: bool = False,
-        find_unused: bool = False,
         processes: Processes = ALONE,
     ) -> None:
         self.task, self.model, self.optimizer = task, model, optimizer
@@ -46,11 +45,11 @@ class Step:
         self.scaler = precision.scaler(processes.device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         model.to(memory_format=self.memory_format)
-        self.network = model
+        self.network: nn.Module = model
         if processes.world > 1:
             ids = [processes.device.index] if processes.device.type == "cuda" else None
             self.network = DistributedDataParallel(
-                model, device_ids=ids, find_unused_parameters=find_unused
+                model, device_ids=ids, find_unused_parameters=_leaves_unused(task, model)
             )
         if compiled:
             self.network.compile()
@@ -121,3 +120,8 @@ class Step:
         }
         moved["input"] = moved["input"].contiguous(memory_format=self.memory_format)
         return moved
+
+
+def _leaves_unused(task: Task, model: CenterNet) -> bool:
+    """Whether some parameters get no gradient, for which the processes must not wait."""
+    return model.backbone.leaves_unused or any(head.weight <= 0 for head in task.heads.values())

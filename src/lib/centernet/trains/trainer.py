@@ -34,7 +34,7 @@ class Length:
     """How long a run is: `epochs` of at most `iterations` batches (-1: all of the data).
 
     The optimizer steps once every `accumulate` batches. Validation comes every `val_intervals`
-    epochs and after the last.
+    epochs (0: never) and after the last.
     """
 
     epochs: int = 140
@@ -43,6 +43,8 @@ class Length:
     accumulate: int = 1
 
     def validates(self, epoch: int) -> bool:
+        if self.val_intervals <= 0:
+            return False
         return epoch % self.val_intervals == 0 or epoch == self.epochs
 
 
@@ -112,7 +114,7 @@ class Trainer:
             raise
 
     def _one(self, epoch: int) -> None:
-        with self._memory():
+        with self._advice():
             self.voice.metrics(epoch, "train", self._train(epoch))
             figures = self.validate(epoch) if self.length.validates(epoch) else {}
         if self.step.processes.main:
@@ -164,17 +166,18 @@ class Trainer:
         return figures
 
     @contextmanager
-    def _memory(self) -> Iterator[None]:
-        """Turn running out of memory into advice."""
+    def _advice(self) -> Iterator[None]:
+        """Turn what PyTorch says of scarce memory or a failed compilation into advice."""
         try:
             yield
-        except RuntimeError as error:
-            full = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(
-                error
-            )
-            if not full:
-                raise
-            raise UserError(self._smaller()) from error
+        except Exception as error:
+            where = type(error).__module__
+            if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+                raise UserError(self._smaller()) from error
+            if where.startswith(("torch._dynamo", "torch._inductor")):
+                reason = str(error).strip().splitlines()[0]
+                raise UserError(f"--compile: {reason}; train without --compile") from error
+            raise
 
     def _smaller(self) -> str:
         batch, world = self.loader.batch_size, self.step.processes.world
