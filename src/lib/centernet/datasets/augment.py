@@ -6,7 +6,7 @@ comes from a generator that the caller passes in, so a sample depends on nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -35,13 +35,16 @@ class View:
 
     `center` is (x, y), `scale` a width or (width, height), `rotation` in degrees. `mirror` is the
     width of the image when it is mirrored before the window is laid on it (then `center` is a
-    point of the mirrored image), else None.
+    point of the mirrored image), else None. `zoom` is the test scale: how much larger things look
+    than they do at scale 1. `strayed` tells a view drawn at random from one of the whole image.
     """
 
     center: tuple[float, float]
     scale: float | tuple[float, float]
     rotation: float = 0.0
     mirror: int | None = None
+    zoom: float = 1.0
+    strayed: bool = False
 
     def upright(self, size_wh: tuple[int, int]) -> NDArray[np.float64]:
         """(2, 3) from the (already mirrored) image to the canvas, without the rotation."""
@@ -101,9 +104,10 @@ class SquareFraming:
         if keep_res:
             canvas = padded(resized, pad)
             center = float(resized[1] // 2), float(resized[0] // 2)
-            return View(center, (float(canvas[1]), float(canvas[0]))), canvas, resized
+            side = float(canvas[1]), float(canvas[0])
+            return View(center, side, zoom=scale), canvas, resized
         center = resized[1] / 2, resized[0] / 2
-        return View(center, float(max(image))), canvas, resized
+        return View(center, float(max(image)), zoom=scale), canvas, resized
 
     def whole(self, image: Size, canvas: Size, *, pad: int, keep_res: bool) -> tuple[View, Size]:
         """The view of a training sample before augmentation, and the size of the input."""
@@ -127,18 +131,61 @@ class SquareFraming:
         else:
             far = augmentation.shift
             span = np.broadcast_to(scale, 2)
-            x += float(span[0] * np.clip(rng.standard_normal() * far, -2 * far, 2 * far))
-            y += float(span[1] * np.clip(rng.standard_normal() * far, -2 * far, 2 * far))
-            more = augmentation.scale
-            scale = scale * np.clip(rng.standard_normal() * more + 1, 1 - more, 1 + more)
+            x += float(span[0] * _stray(rng, far))
+            y += float(span[1] * _stray(rng, far))
+            scale = scale * _factor(rng, augmentation.scale)
         rotation = 0.0
         if rng.random() < augmentation.rotate_chance:
             turn = augmentation.rotate
-            rotation = float(np.clip(rng.standard_normal() * turn, -2 * turn, 2 * turn))
+            rotation = _stray(rng, turn)
         mirror = None
         if rng.random() < augmentation.flip:
             mirror, x = width, width - 1 - x
-        return View((x, y), _plain(scale), rotation, mirror)
+        return View((x, y), _plain(scale), rotation, mirror, strayed=True)
+
+
+class WideFraming(SquareFraming):
+    """Views as wide as the image on a canvas of fixed size, as monocular 3D detection uses them.
+
+    An object's size on the canvas then tells its depth, so that views stray only sometimes and are
+    never mirrored or turned. With `keep_res` a canvas pixel is an image pixel, whatever is cut off.
+    """
+
+    def test(
+        self, image: Size, canvas: Size, *, pad: int, keep_res: bool = False, scale: float = 1.0
+    ) -> tuple[View, Size, Size]:
+        """As SquareFraming.test; at another `scale` things look as if they were nearer."""
+        resized = int(image[0] * scale), int(image[1] * scale)
+        view, _ = self.whole(resized, canvas, pad=pad, keep_res=keep_res)
+        if not keep_res:
+            view = replace(view, scale=(float(image[1]), float(image[0])))
+        return replace(view, zoom=scale), canvas, resized
+
+    def whole(self, image: Size, canvas: Size, *, pad: int, keep_res: bool) -> tuple[View, Size]:
+        """The view of the whole image and the size of the input, which is always `canvas`."""
+        seen = canvas if keep_res else image
+        return View((image[1] / 2, image[0] / 2), (float(seen[1]), float(seen[0]))), canvas
+
+    def train(
+        self, image: Size, view: View, augmentation: Augmentation, rng: np.random.Generator
+    ) -> View:
+        """`view` itself or, with the chance of `augmentation.crop_chance`, scaled and shifted."""
+        if rng.random() >= augmentation.crop_chance:
+            return view
+        scale = np.asarray(view.scale, np.float64) * _factor(rng, augmentation.scale)
+        x = view.center[0] + image[1] * _stray(rng, augmentation.shift)
+        y = view.center[1] + image[0] * _stray(rng, augmentation.shift)
+        return View((x, y), _plain(scale), strayed=True)
+
+
+def _stray(rng: np.random.Generator, reach: float) -> float:
+    """A normal draw of deviation `reach`, cut at twice that."""
+    return float(np.clip(rng.standard_normal() * reach, -2 * reach, 2 * reach))
+
+
+def _factor(rng: np.random.Generator, reach: float) -> float:
+    """A normal draw around 1 of deviation `reach`, cut at one deviation."""
+    return float(np.clip(rng.standard_normal() * reach + 1, 1 - reach, 1 + reach))
 
 
 def crop_border(size: int, border: int = 128) -> int:

@@ -41,7 +41,8 @@ class Cuboids:
 class Objects:
     """Annotations of one image, in its pixels until `warp` moves them to a map's.
 
-    A class below 0 marks a region to ignore. Whatever a data set does not have stays None.
+    A class below 0 marks a region to ignore: -1 for all classes, -2 - c for class c alone; further
+    below (-99) it is passed over. Whatever a data set does not have stays None.
     """
 
     boxes: NDArray[np.float32]  # (N, 4) x1 y1 x2 y2
@@ -55,6 +56,7 @@ class Objects:
     identities: NDArray[np.int64] | None = None  # (N,)
     calibration: NDArray[np.float32] | None = field(default=None)  # (3, 4) P2 of the image
     rotated: bool = False  # seen through a turned view: upright boxes are no longer tight
+    strayed: bool = False  # seen through a random view: sizes in the image no longer tell depths
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -112,5 +114,10 @@ class Objects:
         if extremes is not None:
             extremes = transform(extremes, upright)
         return replace(
-            seen, boxes=boxes, keypoints=keypoints, extremes=extremes, rotated=view.rotation != 0
+            seen,
+            boxes=boxes,
+            keypoints=keypoints,
+            extremes=extremes,
+            rotated=view.rotation != 0,
+            strayed=view.strayed,
         )
