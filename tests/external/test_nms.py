@@ -149,14 +149,17 @@ def test_merge_weighs_a_box_by_its_own_corner_scores(backend):
     threshold=st.sampled_from([0.001, 0.25, 0.9]),
     merge=st.booleans(),
     recorded=st.booleans(),
+    spoiled=st.sampled_from([None, np.nan, np.inf]),
 )
 @pytest.mark.skipif(len(BACKENDS) < 2, reason="external/nms.pyx was not compiled here")
 def test_compiled_equals_numba(
-    seed, count, columns, grid, method, limit, threshold, merge, recorded
+    seed, count, columns, grid, method, limit, threshold, merge, recorded, spoiled
 ):
     from centernet.external import _nms
 
     rows = random_rows(seed, count, columns, grid)
+    if spoiled is not None and count:
+        rows.flat[seed % rows.size] = spoiled
     results = []
     for kernels in (_nms, nms_numba):
         boxes = rows.copy()
@@ -202,6 +205,11 @@ def test_wrong_arguments():
         front.soft_nms(boxes, method=3)
     with pytest.raises(ValueError, match="sigma"):
         front.soft_nms(boxes, sigma=0)
+    frozen = boxes.copy()
+    frozen.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        front.soft_nms(frozen)
+    assert len(front.nms(frozen, 0.5)) == 1
     with pytest.raises(ValueError, match="39 or more"):
         front.soft_nms_39(boxes[:, :38].copy())
 

@@ -47,7 +47,7 @@ def soft_nms(
         Indices of the rows that stay, always 0 ... n - 1. Of equal scores the earliest row wins.
     """
     _check_rows(boxes, 5)
-    _check_soft(sigma, method)
+    _check_soft(boxes, sigma, method)
     return np.arange(_kernels.soft(boxes, sigma, Nt, threshold, method, False, 0.0, False))
 
 
@@ -85,7 +85,7 @@ def soft_nms_merge(
         Indices of the rows that stay, as `soft_nms`. A winner's corner scores must not be all zero.
     """
     _check_rows(boxes, 7)
-    _check_soft(sigma, method)
+    _check_soft(boxes, sigma, method)
     count = _kernels.soft(boxes, sigma, Nt, threshold, method, True, weight_exp, recorded)
     return np.arange(count)
 
@@ -113,7 +113,9 @@ def _check_rows(rows: np.ndarray, columns: int) -> None:
         raise ValueError("boxes must lie in C order: pass np.ascontiguousarray(boxes)")
 
 
-def _check_soft(sigma: float, method: int) -> None:
+def _check_soft(boxes: np.ndarray, sigma: float, method: int) -> None:
+    if not boxes.flags.writeable:
+        raise ValueError("boxes are read-only and soft-NMS works in place: pass boxes.copy()")
     if method not in (HARD, LINEAR, GAUSSIAN):
         raise ValueError(f"method must be 0 (hard), 1 (linear) or 2 (Gaussian), not {method!r}")
     if sigma <= 0:

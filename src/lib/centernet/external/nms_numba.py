@@ -20,20 +20,24 @@ X1, Y1, X2, Y2, AREA, SCORE, OVERLAP, TOP_LEFT, BOTTOM_RIGHT = range(9)
 
 
 @njit
+def _smaller(a: np.float32, b: np.float32) -> np.float32:
+    return a if a < b else b  # min and max of numba treat NaN otherwise, and do not vectorise
+
+
+@njit
+def _larger(a: np.float32, b: np.float32) -> np.float32:
+    return a if a > b else b
+
+
+@njit
 def _overlaps(table: np.ndarray, pick: int, count: int) -> None:
     """Intersection over union of box `pick` with every box after it; 0 where they do not meet."""
     x1, y1, x2, y2 = table[X1], table[Y1], table[X2], table[Y2]
     area, overlap = table[AREA], table[OVERLAP]
     px1, py1, px2, py2, own = x1[pick], y1[pick], x2[pick], y2[pick], area[pick]
     for row in range(pick + 1, count):
-        right = px2 if px2 < x2[row] else x2[row]
-        left = px1 if px1 > x1[row] else x1[row]
-        bottom = py2 if py2 < y2[row] else y2[row]
-        top = py1 if py1 > y1[row] else y1[row]
-        width = right - left + ONE
-        height = bottom - top + ONE
-        width = width if width > ZERO else ZERO
-        height = height if height > ZERO else ZERO
+        width = _larger(_smaller(px2, x2[row]) - _larger(px1, x1[row]) + ONE, ZERO)
+        height = _larger(_smaller(py2, y2[row]) - _larger(py1, y1[row]) + ONE, ZERO)
         shared = width * height
         overlap[row] = shared / (own + area[row] - shared)
 
@@ -257,8 +261,8 @@ def _hard(rows: np.ndarray, order: np.ndarray, limit: float, keep: np.ndarray) -
             b = order[second]
             if not keep[b]:
                 continue
-            width = min(rows[a, 2], rows[b, 2]) - max(rows[a, 0], rows[b, 0]) + ONE
-            height = min(rows[a, 3], rows[b, 3]) - max(rows[a, 1], rows[b, 1]) + ONE
+            width = _smaller(rows[a, 2], rows[b, 2]) - _larger(rows[a, 0], rows[b, 0]) + ONE
+            height = _smaller(rows[a, 3], rows[b, 3]) - _larger(rows[a, 1], rows[b, 1]) + ONE
             if width > ZERO and height > ZERO:
                 shared = width * height
                 if shared / (area + _area(rows, b) - shared) >= limit:
