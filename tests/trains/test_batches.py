@@ -97,6 +97,25 @@ def test_loading_leaves_the_global_generator_alone() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
+class Drawing(torch.utils.data.Dataset):
+    """Samples of the generators that a worker was started with."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def set_epoch(self, epoch: int) -> None:
+        pass
+
+    def __getitem__(self, index: int) -> dict[str, float]:
+        return dict(enumerate(draws()))
+
+
+def test_workers_are_seeded_by_the_epoch() -> None:
+    loader, resumed = (EpochLoader(Drawing(), 2, seed=SEED, workers=1) for _ in range(2))
+    first, second = list(loader.epoch(1)), list(loader.epoch(2))
+    assert str(list(resumed.epoch(2))) == str(second) != str(first)
+
+
 def draws() -> list[float]:
     return [random.random(), float(np.random.rand()), float(torch.rand(()))]  # noqa: NPY002
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from centernet.errors import UserError
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.sampler import BatchSampler
+from centernet.trains.seeds import mixed
 
 Batch = dict[str, Any]
 
@@ -57,14 +58,16 @@ class EpochLoader:
             drop_last=drop_last,
             processes=processes,
         )
-        # Own generator: drawing the workers' base seed must not disturb the global one.
+        self._seed = seed
+        # Workers are seeded from it; drawing from the global one would disturb that.
+        self._generator = torch.Generator()
         self._loader = DataLoader(
             data,
             batch_sampler=self.sampler,
             num_workers=workers,
             pin_memory=pin,
             worker_init_fn=_settle_in,
-            generator=torch.Generator().manual_seed(seed),
+            generator=self._generator,
         )
 
     def __len__(self) -> int:
@@ -77,6 +80,7 @@ class EpochLoader:
         """
         self.data.set_epoch(epoch)
         self.sampler.set_epoch(epoch)
+        self._generator.manual_seed(mixed(self._seed, epoch, self.sampler.processes.rank))
         batches = iter(self._loader) if limit <= 0 else islice(self._loader, limit)
         try:
             yield from batches

@@ -14,8 +14,13 @@ def seed_everything(seed: int, *more: int) -> None:
     A trainer calls it at the start of every epoch with (seed, epoch, rank), so what an epoch draws
     does not depend on the epochs before it: a resumed run draws what one never stopped would have.
     """
-    state = np.random.SeedSequence([seed, *more]).generate_state(3)
-    random.seed(int(state[0]))
+    value = mixed(seed, *more)
+    random.seed(value)
     # libraries that draw from NumPy's global generator are made repeatable too
-    np.random.seed(int(state[1]))  # noqa: NPY002
-    torch.manual_seed(int(state[2]))
+    np.random.seed(value)  # noqa: NPY002
+    torch.manual_seed(value)
+
+
+def mixed(seed: int, *more: int) -> int:
+    """One 32-bit seed from several numbers; neighbouring numbers give unrelated seeds."""
+    return int(np.random.SeedSequence([seed, *more]).generate_state(1)[0])
