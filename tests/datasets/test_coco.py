@@ -284,6 +284,17 @@ def test_test_part_has_images_only(tmp_path: Path) -> None:
     assert len(source.objects(0)) == 0
 
 
+def test_persons_of_the_test_part_have_the_published_joints(tmp_path: Path) -> None:
+    names = tmp_path / "coco" / "annotations" / "image_info_test-dev2017.json"
+    categories = [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}]
+    write_coco(names, [], categories, folder=tmp_path / "coco" / "test2017")
+    source = open_source("coco_hp", "test", tmp_path, wanted={"boxes", "keypoints"})
+    assert len(source) == 2
+    assert source.info.joints == COCO_JOINTS
+    assert len(source.info.flip_pairs) == 8
+    assert "keypoints" in source.info.provides
+
+
 def test_absent_data_set_says_where_and_what_else(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"instances_train2017\.json.*--data_dir.*--dataset toy"):
         open_source("coco", "train", tmp_path)

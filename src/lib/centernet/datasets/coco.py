@@ -19,6 +19,7 @@ from centernet.datasets import skeleton
 from centernet.datasets.categories import Json, read_categories
 from centernet.datasets.coco_table import kinds_of, read_table
 from centernet.datasets.inspect import Report, checked, files_present
+from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
 from centernet.datasets.table_source import TableSource
 from centernet.errors import UserError
@@ -91,10 +92,13 @@ def open_coco_hp(
     strict: bool = False,
     coco_eval: str = "pycocotools",
 ) -> TableSource:
-    """COCO 2017 persons with keypoints; training uses only images that have a person."""
+    """COCO 2017 persons with keypoints; training uses only images that have a person.
+
+    The files of the test part declare no joints: there the published facts stand in.
+    """
     file = "image_info_test-dev2017" if split == "test" else f"person_keypoints_{split}2017"
     path, images = _layout("coco_hp", data_dir, file, split)
-    return open_coco(
+    source = open_coco(
         path,
         images,
         name="coco_hp",
@@ -105,6 +109,9 @@ def open_coco_hp(
         coco_eval=coco_eval,
         max_objects=32,
     )
+    if split == "test":
+        source.info = PUBLISHED["coco_hp"]
+    return source
 
 
 def _layout(name: str, data_dir: Path, file: str, split: str) -> tuple[Path, list[Path]]:
