@@ -25,6 +25,7 @@ def recorded_view(case) -> tuple[View, tuple[int, int]]:
         float(scale) if scale.ndim == 0 else (float(scale[0]), float(scale[1])),
         float(augment.get("rot", 0.0)),
         mirror,
+        strayed="augment" in case.params,
     )
     sub = case.params["input_sub"]
     _, height, width = case.outputs[f"input_sub{sub}"].shape

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+NEAR = 0.1  # metres; what lies nearer to the camera plane is not projected
 # Order of the corners: four of the bottom face (front first, then back), the same four of the top.
 _ALONG = np.array([1, 1, -1, -1, 1, 1, -1, -1]) / 2
 _ACROSS = np.array([1, -1, -1, 1, 1, -1, -1, 1]) / 2
@@ -76,3 +77,14 @@ def unproject(points: ArrayLike, depths: ArrayLike, calibration: ArrayLike) -> N
         for axis in (0, 1)
     )
     return np.stack([x, y, z], axis=-1)
+
+
+def bounding_boxes(solids: ArrayLike, calibration: ArrayLike) -> NDArray[np.float32]:
+    """Image boxes (N, 4) x1 y1 x2 y2 around the corners (N, 8, 3) of cuboids.
+
+    A corner behind the camera or nearer than NEAR is taken for one at that distance.
+    """
+    solids = np.array(solids, np.float64)
+    solids[..., 2] = np.maximum(solids[..., 2], NEAR)
+    points = project(solids, calibration)
+    return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1).astype(np.float32)

@@ -69,7 +69,8 @@ class Dataset(TorchDataset):
         view, size = framing.whole(shape, self.size, pad=self.pad, keep_res=self.keep_res)
         if self.augmentation is not NO_AUGMENTATION:
             view = framing.train(shape, view, self.augmentation, rng)
-        colour = Colour.draw(rng) if self.augmentation.colour else None
+        jitter = self.augmentation.colour and self.task.colour_jitter
+        colour = Colour.draw(rng) if jitter else None
         return self.see(index, image, view, size, colour)
 
     def see(

@@ -150,12 +150,14 @@ class Detector:
     ) -> Ready:
         """The stage before the network; touches no device, so that threads may do it ahead.
 
-        `calibration` (3, 4) is the camera matrix, for tasks that need one; `load` the seconds it
-        took to read the image.
+        `calibration` (3, 4) is the camera matrix, for tasks that need one: without it the task's
+        `camera` says what to take. `load` is the seconds it took to read the image.
         """
         start = time.perf_counter()
         scales = [self.preprocess(image, scale) for scale in self.scales]
         size = image.shape[0], image.shape[1]
+        if calibration is None:
+            calibration = self.task.camera(size)
         return Ready(scales, size, path, calibration, load, time.perf_counter() - start)
 
     def finish(self, images: Iterable[Ready]) -> Iterator[Detections]:

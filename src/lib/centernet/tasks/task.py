@@ -55,6 +55,7 @@ class Task(ABC):
     default_dataset: ClassVar[str] = "coco"  # where the command names none
     Options: ClassVar[type]
     framing: SquareFraming = SquareFraming()
+    colour_jitter: ClassVar[bool] = True  # whether training varies the colours
     metric: ClassVar[str] = "AP"  # by which the best epoch is chosen; higher is better
 
     def __init__(self, info: Info, options: Any = None) -> None:
@@ -125,6 +126,13 @@ class Task(ABC):
             flip = self.heads[name].flip
             merged[name] = upright if flip is None else (upright + flip(mirrored)) / 2
         return merged
+
+    def camera(self, size: tuple[int, int]) -> NDArray[np.float32] | None:
+        """The (3, 4) matrix for an image of `size` (h, w) that comes without one, if one is needed.
+
+        A task that has to assume it says so.
+        """
+        return None
 
     def finish(
         self,

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from centernet.geometry3d import EDGES, corners, project
+from centernet.geometry3d import EDGES, NEAR, corners, project
 from centernet.utils.palette import BGR, BLACK, WHITE
 
 if TYPE_CHECKING:
     from centernet.datasets.objects import Cuboids
 
-_NEAR = 0.1  # metres; what lies nearer to the camera plane cannot be projected
 _SHIFT = 4  # OpenCV draws in sixteenths of a pixel
 _FAR = 1 << 15
 
@@ -57,10 +56,10 @@ def _draw_edge(
     canvas: np.ndarray, ends: np.ndarray, calibration: np.ndarray, ink: BGR, width: int
 ) -> None:
     near, far = sorted(ends, key=lambda end: end[2])
-    if far[2] <= _NEAR:
+    if far[2] <= NEAR:
         return
-    if near[2] < _NEAR:
-        near = near + (far - near) * (_NEAR - near[2]) / (far[2] - near[2])
+    if near[2] < NEAR:
+        near = near + (far - near) * (NEAR - near[2]) / (far[2] - near[2])
     pixels = np.clip(project(np.stack([near, far]), calibration), -_FAR, _FAR)
     start, end = np.round(pixels * (1 << _SHIFT)).astype(int).tolist()
     cv2.line(canvas, start, end, ink, width, cv2.LINE_AA, _SHIFT)
