@@ -17,6 +17,7 @@ import torch
 from centernet.errors import UserError
 from centernet.logger import Logger
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
+from centernet.trains.precision import Precision
 from centernet.trains.state import Best
 from tests.trains.tiny import falling_metric, make_model, make_trainer
 
@@ -91,16 +92,33 @@ def test_killed_ten_times_with_workers(tmp_path: Path) -> None:
     check_kills(tmp_path, kills=10, workers=2)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_resumed_after_each_epoch(tmp_path: Path, workers: int) -> None:
-    make_trainer(tmp_path / "whole", epochs=4, norm=True).run()
-    for epochs in (1, 2, 3, 4):
+def laid_out_anew(model: torch.nn.Module, epoch: int) -> dict[str, float]:
+    """An evaluation that changes the layout of the network it is lent."""
+    model.to(memory_format=torch.channels_last)
+    return {"AP": 0.0}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"workers": 2},
+        {"channels_last": True},
+        {"precision": Precision("bf16")},
+        {"evaluate": laid_out_anew, "metric": "AP"},
+        {"accumulate": 2, "clip": 0.1},
+    ],
+    ids=lambda options: "-".join(options) or "plain",
+)
+def test_resumed_after_each_epoch(tmp_path: Path, options: dict[str, Any]) -> None:
+    make_trainer(tmp_path / "whole", epochs=4, norm=True, validate=False, **options).run()
+    for epoch in (1, 2, 3, 4):
         trainer = make_trainer(
-            tmp_path / "parts", epochs=epochs, norm=True, workers=workers, validate=False
+            tmp_path / "parts", epochs=epoch, norm=True, validate=False, **options
         )
-        if epochs > 1:
-            trainer.resume(read_checkpoint(tmp_path / "parts" / "model_last.pth"))
-            assert trainer.epoch == epochs - 1
+        if epoch > 1:
+            trainer.resume(read_checkpoint(trainer.keeper.last))
+            assert trainer.epoch == epoch - 1
         trainer.run()
     whole = read_checkpoint(tmp_path / "whole" / "model_last.pth")
     parts = read_checkpoint(tmp_path / "parts" / "model_last.pth")
@@ -126,8 +144,6 @@ def test_every_kind_of_checkpoint_resumes(tmp_path: Path) -> None:
 
 
 def test_float16_scaler_is_resumed(tmp_path: Path) -> None:
-    from centernet.trains.precision import Precision
-
     def trainer(folder: str, epochs: int) -> Any:
         return make_trainer(tmp_path / folder, epochs=epochs, precision=Precision("fp16"))
 

@@ -44,7 +44,7 @@ class Step:
         self.precision, self.clip, self.processes = precision, clip, processes
         self.scaler = precision.scaler(processes.device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        model.to(memory_format=self.memory_format)
+        self.ready()
         self.network: nn.Module = model
         if processes.world > 1:
             ids = [processes.device.index] if processes.device.type == "cuda" else None
@@ -53,6 +53,11 @@ class Step:
             )
         if compiled:
             self.network.compile()
+
+    def ready(self) -> None:
+        """Put the network into training mode, whatever an evaluation has made of it."""
+        self.model.to(memory_format=self.memory_format)
+        self.model.train()
 
     def __call__(self, parts: Sequence[Batch]) -> dict[str, Tensor]:
         """Take one step; return {"loss": ..., stat: ...} of the whole batch, detached, float32.

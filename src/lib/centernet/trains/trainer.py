@@ -127,7 +127,7 @@ class Trainer:
         rate, start = self.schedule(epoch), time.monotonic()
         set_rate(self.step.optimizer, rate)
         seed_everything(self.seed, epoch, self.step.processes.rank)
-        self.step.model.train()
+        self.step.ready()
         batches = self.loader.epoch(epoch, self.length.iterations)
         groups = _groups(batches, self.length.accumulate)
         with self.voice.epoch("train", epoch, self._steps()) as bar:
