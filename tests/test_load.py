@@ -97,6 +97,8 @@ def test_a_published_file_needs_a_task_and_an_architecture(published: Path) -> N
 def test_what_does_not_fit_is_an_error(saved: Path, published: Path) -> None:
     with pytest.raises(UserError, match="there are ctdet"):
         load_detector(saved, task="ctdett")
+    with pytest.raises(UserError, match="is of task ctdet, not multi_pose; run ctdet"):
+        load_detector(saved, task="multi_pose")
     with pytest.raises(UserError, match="add --arch mobilenetv3"):
         load_detector(saved, arch="res_18")
     with pytest.raises(UserError, match="80 classes"):

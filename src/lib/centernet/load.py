@@ -61,7 +61,15 @@ def _named_task(checkpoint: Checkpoint, task: str | None) -> type[Task]:
         raise UserError(f"{checkpoint.name}: does not say its task; name one of {', '.join(TASKS)}")
     if name not in TASKS:
         raise UserError(f"{checkpoint.name}: unknown task '{name}'; there are {', '.join(TASKS)}")
+    check_task(checkpoint, name)
     return TASKS[name]
+
+
+def check_task(checkpoint: Checkpoint, task: str) -> None:
+    """Raise UserError when the checkpoint says that it is of another task."""
+    own = checkpoint.description.get("task", task)
+    if own != task:
+        raise UserError(f"{checkpoint.name}: is of task {own}, not {task}; run {own} with it")
 
 
 def load_model(

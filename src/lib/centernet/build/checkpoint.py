@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from centernet.errors import UserError
+from centernet.load import check_task
 from centernet.models.checkpoint import Checkpoint, read_checkpoint
 from centernet.options.options import Options
 
@@ -17,7 +18,9 @@ def named_checkpoint(options: Options) -> Checkpoint:
             "name the checkpoint to use: --load_model FILE, or --exp_id NAME --resume for the last"
             f" one of a run under {options.exp_dir}"
         )
-    return read_checkpoint(options.load_model)
+    checkpoint = read_checkpoint(options.load_model)
+    check_task(checkpoint, options.task)
+    return checkpoint
 
 
 def as_checkpoint_says(
