@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from centernet.errors import UserError
-from centernet.models.networks.DCNv2 import plain, torchvision_backend
+from centernet.models.networks.DCNv2 import compiled, plain, torchvision_backend
 from centernet.models.networks.DCNv2.sampling import Sampling
 
 ENVIRONMENT = "CENTERNET_DCN"
@@ -41,7 +41,9 @@ class Backend(Protocol):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]: ...
 
 
-BACKENDS: dict[str, Backend] = {backend.NAME: backend for backend in (torchvision_backend, plain)}
+BACKENDS: dict[str, Backend] = {
+    backend.NAME: backend for backend in (compiled, torchvision_backend, plain)
+}
 _forced: str | None = None  # the switch: set by use_backend alone
 
 
@@ -87,10 +89,36 @@ def forced_backend() -> str | None:
 
 
 def choose(device: str) -> Backend:
-    """The backend that serves tensors on a device of this type ("cpu", "cuda", ...)."""
-    return BACKENDS[forced_backend() or torchvision_backend.NAME]
+    """The backend that serves tensors on a device of this type ("cpu", "cuda", ...).
+
+    The forced one, else the compiled kernels where they run, else torchvision's. Raises UserError
+    where the compiled kernels are forced and cannot be had.
+    """
+    forced = forced_backend()
+    if forced is not None and forced != compiled.NAME:
+        return BACKENDS[forced]
+    reason = _why_not_compiled(device)
+    if reason is None:
+        return compiled
+    if forced is not None:
+        raise UserError(f"DCN backend {compiled.NAME!r} was forced: {reason}")
+    return torchvision_backend
+
+
+def _why_not_compiled(device: str) -> str | None:
+    return compiled.why_not() if device == "cpu" else f"it runs on the CPU, not on {device}"
 
 
 def backend_in_use(device: str = "cpu") -> str:
-    """Name of the backend that runs on this type of device, for the caller to print."""
+    """Name of the backend that runs on this type of device (compiling it if need be)."""
     return choose(device).NAME
+
+
+def describe_backend(device: str = "cpu") -> str:
+    """One line for the caller to print: the backend that runs, and why it is not the fast one."""
+    name = backend_in_use(device)
+    forced = forced_backend()
+    if forced is not None:
+        return f"DCNv2: {name} (forced)"
+    reason = _why_not_compiled(device) if device == "cpu" else None
+    return f"DCNv2: {name}" + (f", slower than compiled ({reason})" if reason else "")

@@ -97,7 +97,7 @@ def _corners(
     for row, vertical in ((top, 1 - below), (top + 1, below)):
         for column, horizontal in ((left, 1 - right), (left + 1, right)):
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            pixel = row.clamp(0, height - 1).long() * width + column.clamp(0, width - 1).long()
+            pixel = torch.where(inside, row * width + column, 0).long()
             indices.append((image + pixel) * groups + group)
             shares.append(vertical * horizontal * modulation * inside)
     return torch.stack(indices, -1), torch.stack(shares, -1)

@@ -35,6 +35,11 @@ class Sampling:
         """From the operator's arguments, with the defaults of its schema."""
         return cls(pair(stride), pair(padding), pair(dilation), deformable_groups, sigmoid_mask)
 
+    @property
+    def parameters(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], int, bool]:
+        """The operator's arguments after its tensors."""
+        return self.stride, self.padding, self.dilation, self.deformable_groups, self.sigmoid_mask
+
     def output_size(self, input: Tensor, weight: Tensor) -> tuple[int, int]:
         """(height, width) of the output for an input (N, C, H, W) and a weight (O, C, kh, kw)."""
 
