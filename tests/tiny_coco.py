@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,13 @@ SIDE = 64
 NAMES = ("dark", "bright")
 
 
-def write_tiny_coco(folder: Path, train: int = 8, val: int = 4) -> list[str]:
-    """Draw the images and annotation files into `folder`; return the flags that name them."""
+def write_tiny_coco(
+    folder: Path, train: int = 8, val: int = 4, joints: Sequence[str] = ()
+) -> list[str]:
+    """Draw the images and annotation files into `folder`; return the flags that name them.
+
+    `joints` are the names of keypoints, which lie on a diagonal of each square.
+    """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     start = 1
@@ -21,7 +27,10 @@ def write_tiny_coco(folder: Path, train: int = 8, val: int = 4) -> list[str]:
         rows: dict[str, list] = {
             "images": [],
             "annotations": [],
-            "categories": [{"id": 7 * i + 3, "name": name} for i, name in enumerate(NAMES)],
+            "categories": [
+                {"id": 7 * i + 3, "name": name, "keypoints": list(joints)}
+                for i, name in enumerate(NAMES)
+            ],
         }
         for number in range(start, start + count):
             rows["images"].append(
@@ -38,6 +47,7 @@ def write_tiny_coco(folder: Path, train: int = 8, val: int = 4) -> list[str]:
                         "bbox": [x, y, w, h],
                         "area": w * h,
                         "iscrowd": 0,
+                        "keypoints": _diagonal((x, y, w, h), len(joints)),
                     }
                 )
         (folder / f"{split}.json").write_text(json.dumps(rows))
@@ -46,6 +56,13 @@ def write_tiny_coco(folder: Path, train: int = 8, val: int = 4) -> list[str]:
         *("--dataset", "custom", "--train_json", str(folder / "train.json")),
         *("--val_json", str(folder / "val.json"), "--image_dir", str(images)),
     ]
+
+
+def _diagonal(box: tuple[int, int, int, int], count: int) -> list[float]:
+    """x y 2 of `count` places between the corners of `box`."""
+    x, y, width, height = box
+    parts = [(place + 0.5) / count for place in range(count)]
+    return [value for part in parts for value in (x + part * width, y + part * height, 2)]
 
 
 def _scene(number: int) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
