@@ -118,6 +118,8 @@ class TestTrain:
         words = [*line.split(), "--num_iters", "1", "--load_model", model, *data]
         assert cli.train(words, root) == 0
         assert re.search(r"model_best.pth: loaded (\d+)/\1\n", capsys.readouterr().out)
+        saved = json.loads((root / "exp" / "ctdet" / "tuned" / "opt.json").read_text())
+        assert saved["arch"] == "mobilenetv3"
 
 
 class TestTest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from centernet.options.flag import flags_of
 from centernet.options.groups import GROUPS, VERBS
 from centernet.options.options import Options, common_flags
 from centernet.options.original import ORIGINAL, PUBLISHED
+from centernet.options.parser import expand
 from centernet.opts import opts
 from centernet.tasks import TASKS
 from tests.parity_cases import folder
@@ -414,3 +416,12 @@ def test_saved_options_hold_every_flag(tmp_path: Path) -> None:
     for flag in [*common_flags(), *flags_of(type(opt.own))]:
         assert flag.name in saved
     assert "arch: res_18\n" in (tmp_path / "opt.txt").read_text()
+
+
+def test_documented_flags_exist() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "options.md").read_text()
+    names = [flag.name for section in opts().parser.sections(None) for flag in section.flags]
+    mentioned = set(re.findall(r"--(\w+)", text)) - {"help"}
+    assert len(mentioned) > 10
+    for name in mentioned:
+        assert expand(f"--{name}", names).removeprefix("--") in names

@@ -102,7 +102,9 @@ def train_process(options: Options) -> None:
         logger = make_logger(options, processes.rank)
         for line in said:
             logger.write(line)
-        trainer = make_trainer(options, processes, logger)
+        checkpoint = read_checkpoint(options.load_model) if options.load_model else None
+        options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
+        trainer = make_trainer(options, checkpoint, processes, logger)
         logger.write(f"on {processes.device}; run in {options.save_dir.absolute()}")
         if options.test:
             trainer.validate(trainer.epoch)

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from centernet.build.checkpoint import as_checkpoint_says
 from centernet.build.data import open_part, training_source
 from centernet.build.detection import detector_settings, input_size, run_test
 from centernet.datasets.augment import NO_AUGMENTATION, Augmentation, Size
@@ -19,7 +18,7 @@ from centernet.description import describe
 from centernet.detectors.detector import Detector
 from centernet.errors import UserError
 from centernet.logger import Logger
-from centernet.models.checkpoint import Checkpoint, load_weights, read_checkpoint
+from centernet.models.checkpoint import Checkpoint, load_weights
 from centernet.models.model import CenterNet, create_model
 from centernet.models.pretrained import initialise
 from centernet.options.options import Options
@@ -36,10 +35,10 @@ from centernet.trains.trainer import Length, Trainer
 Thing = TypeVar("Thing")
 
 
-def make_trainer(options: Options, processes: Processes, logger: Logger) -> Trainer:
+def make_trainer(
+    options: Options, checkpoint: Checkpoint | None, processes: Processes, logger: Logger
+) -> Trainer:
     """Everything that one process of a training needs, at the start or where it is resumed."""
-    checkpoint = read_checkpoint(options.load_model) if options.load_model else None
-    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
     source = in_turn(processes, lambda: training_source(options, logger))
     task = TASKS[options.task](source.info, options.own)
     seed_everything(options.seed)
