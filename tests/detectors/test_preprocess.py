@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from centernet.datasets.augment import SquareFraming
+from centernet.datasets.published import PUBLISHED
 from centernet.detectors.preprocess import Preprocess, as_image, to_batch
 from centernet.errors import UserError
+from centernet.tasks import TASKS
 from tests.detectors.recorded import MEAN, STD, image_of
 from tests.parity_cases import cases
 
@@ -21,24 +23,25 @@ def argument(params: dict[str, Any], name: str, default: int) -> int:
 
 
 def preprocess_of(params: dict[str, Any]) -> Preprocess:
-    side = argument(params, "--input_res", 512)
-    size = argument(params, "--input_h", side), argument(params, "--input_w", side)
+    task = TASKS.get(params["task"], TASKS["ctdet"])
+    facts = PUBLISHED[task.default_dataset]
+    height, width = facts.resolution
+    side = argument(params, "--input_res", -1)
+    if side > 0:
+        height, width = side, side
+    size = argument(params, "--input_h", height), argument(params, "--input_w", width)
+    own = facts.name == "kitti"  # the other published detectors round COCO's figures
     return Preprocess(
-        framing=SquareFraming(),
-        mean=MEAN,
-        std=STD,
+        framing=task.framing,
+        mean=facts.mean if own else MEAN,
+        std=facts.std if own else STD,
         input_size=size,
         pad=127 if params["arch"] == "hourglass" else 31,
         keep_res="--keep_res" in params["args"],
     )
 
 
-def is_square(case: Any) -> bool:
-    """The framing of the 2D tasks; that of 3D is its own."""
-    return case.params["task"] != "ddd"
-
-
-@pytest.mark.parametrize("case", cases("preprocess/pre_process", where=is_square))
+@pytest.mark.parametrize("case", cases("preprocess/pre_process"))
 def test_input_as_recorded(case: Any) -> None:
     params = case.params
     image = image_of(params)

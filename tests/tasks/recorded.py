@@ -10,6 +10,7 @@ import numpy as np
 
 from centernet.datasets.objects import Cuboids, Objects
 from centernet.datasets.source import Info
+from centernet.detectors.results import Detections
 from centernet.tasks import TASKS, Task
 from tests.parity_cases import folder
 
@@ -103,3 +104,25 @@ def cuboids(found: list[dict[str, Any]]) -> Cuboids:
     return Cuboids(
         column("dim"), column("location"), column("rotation_y"), column("alpha"), column("depth")
     )
+
+
+def cuboid_rows(found: Detections) -> np.ndarray:
+    """(N, 14) as recorded: class from 1, alpha, box, h w l, x y z, rotation_y, score."""
+    solid = found.cuboids
+    assert solid is not None
+    return np.column_stack(
+        [
+            *(found.classes + 1, solid.alphas, found.boxes, solid.dimensions),
+            *(solid.locations, solid.rotations, found.scores),
+        ]
+    )
+
+
+def without_turns(rows: np.ndarray) -> np.ndarray:
+    """Rows of `cuboid_rows` with cosines in place of the angles, and their sines behind the score.
+
+    Some of the recorded angles are more than half a turn.
+    """
+    rows, angles = rows.copy(), rows[:, [1, 12]]
+    rows[:, [1, 12]] = np.cos(angles)
+    return np.column_stack([rows, np.sin(angles)])

@@ -16,7 +16,7 @@ from centernet.geometry import affine, transform
 from centernet.geometry3d import corners, observation_angle, project, wrap
 from centernet.tasks.orientation import InBins, from_bins, mirror_bins, to_bins
 from tests.parity_cases import cases, recipe
-from tests.tasks.recorded import make_task
+from tests.tasks.recorded import cuboid_rows, make_task, without_turns
 
 CAMERA = np.array([[180.0, 0, 160, 0], [0, 180.0, 48, 0], [0, 0, 1, 0]], np.float32)
 MAP = (24, 80)  # of an image of 96 x 320
@@ -56,8 +56,10 @@ def test_decode(case: Any) -> None:
 
 
 def with_repaired_boxes(rows: np.ndarray, view: View, size: tuple[int, int]) -> np.ndarray:
-    """Recorded rows (..., x1 y1 x2 y2 from column 3): the published detector moved a box's size by
-    the whole affine map, its translation included; here that is taken out again."""
+    """Recorded rows with x1 y1 x2 y2 from column 3, their sizes put right.
+
+    The published detector mapped a box's size by the whole affine, its translation included.
+    """
     shift = view.back((size[1], size[0]))[:, 2]
     rows = rows.copy()
     rows[:, 3:5] += shift / 2
@@ -77,21 +79,16 @@ def test_places_in_space(case: Any) -> None:
             one = {name: value[image] for name, value in found.items()}
             # The published code took the first image's camera for the whole batch.
             got = task.finish(one, view, size, np.array(post["calib"]))
-            solid = got.cuboids
-            alphas, rotations = solid.alphas, solid.rotations
-            rows = np.column_stack(
-                [got.classes + 1, np.sin(alphas), np.cos(alphas), got.boxes, solid.dimensions]
-                + [solid.locations, np.sin(rotations), np.cos(rotations), got.scores]
+            mine = recorded[recorded[:, 0] == image, 1:]
+            same, message = recipe().match_ranked(
+                without_turns(mine),
+                without_turns(cuboid_rows(got)),
+                score_col=13,
+                atol=2e-3,
+                rtol=1e-4,
             )
-            mine = recorded[recorded[:, 0] == image]
-            alphas, rotations = mine[:, 2], mine[:, 13]
-            theirs = np.column_stack(
-                [mine[:, 1], np.sin(alphas), np.cos(alphas), mine[:, 3:13]]
-                + [np.sin(rotations), np.cos(rotations), mine[:, 14]]
-            )
-            same, message = recipe().match_ranked(theirs, rows, score_col=15, atol=2e-3, rtol=1e-4)
             assert same, message
-            np.testing.assert_array_equal(solid.depths, solid.locations[:, 2])
+            np.testing.assert_array_equal(got.cuboids.depths, got.cuboids.locations[:, 2])
 
 
 @pytest.mark.parametrize("case", cases("ddd_utils/ddd_utils"))
