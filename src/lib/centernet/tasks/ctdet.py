@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
 from centernet.datasets.objects import Objects
+from centernet.jit import njit
 from centernet.options.field import LossOptions, option
 from centernet.tasks.losses import Dense, Focal, Loss, MeanSquare, at_centres
 from centernet.tasks.peaks import gather, local_maxima, mirror, top_k
@@ -115,7 +115,7 @@ class Ctdet(Task):
         return {"boxes": boxes, "scores": peaks.scores, "classes": peaks.classes}
 
 
-@njit(cache=True)
+@njit
 def encode_boxes(
     boxes: NDArray[np.float32],
     classes: NDArray[np.int64],

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from centernet.jit import njit
 
 EPSILON = float(np.finfo(np.float64).eps)
 
 
-@njit(cache=True)
+@njit
 def gaussian_radius(height: float, width: float, overlap: float = 0.7) -> float:
     """How far a corner may be off before the box overlaps less than `overlap`, in map pixels.
 
@@ -33,7 +34,7 @@ def gaussian_radius(height: float, width: float, overlap: float = 0.7) -> float:
     return min(r1, r2, r3)
 
 
-@njit(cache=True)
+@njit
 def draw_gaussian(
     heat: NDArray[np.float32], x: int, y: int, radius: int, peak: float = 1.0
 ) -> None:
@@ -49,7 +50,7 @@ def draw_gaussian(
             heat[row, column] = max(heat[row, column], np.float32(value * peak))
 
 
-@njit(cache=True)
+@njit
 def draw_wide_gaussian(heat: NDArray[np.float32], x: int, y: int, sigma: int) -> None:
     """Raise `heat` (H, W) to a gaussian of `sigma` > 0 cut at three sigma, for the MSE loss."""
     height, width = heat.shape
@@ -61,7 +62,7 @@ def draw_wide_gaussian(heat: NDArray[np.float32], x: int, y: int, sigma: int) ->
             heat[row, column] = max(heat[row, column], value)
 
 
-@njit(cache=True)
+@njit
 def spread_value(
     values: NDArray[np.float32],
     heat: NDArray[np.float32],
@@ -92,7 +93,7 @@ def spread_value(
                     values[1, row, column] -= row - y
 
 
-@njit(cache=True)
+@njit
 def object_radius(height: float, width: float) -> int:
     """Whole radius of the gaussian of a box, its sides rounded up first."""
     return max(0, int(gaussian_radius(math.ceil(height), math.ceil(width))))
