@@ -10,6 +10,7 @@ from typing import Any
 
 from centernet.datasets.coco import open_coco_2017, open_coco_hp
 from centernet.datasets.custom import open_custom
+from centernet.datasets.kitti import open_kitti
 from centernet.datasets.pascal import open_pascal
 from centernet.datasets.source import Info, Source
 from centernet.datasets.toy import open_toy
@@ -20,6 +21,7 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "coco": open_coco_2017,
     "coco_hp": open_coco_hp,
     "pascal": open_pascal,
+    "kitti": open_kitti,
     "custom": open_custom,
     "toy": open_toy,
 }

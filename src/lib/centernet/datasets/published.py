@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from centernet.datasets import skeleton
+from centernet.datasets.kitti import KITTI
 from centernet.datasets.pascal import PASCAL_FACTS, VOC_CLASSES
 from centernet.datasets.source import Info
 
@@ -32,7 +33,6 @@ _COCO = Info(
     category_ids=tuple(number for number in range(1, 91) if number not in _UNUSED_IDS),
     provides=frozenset({"boxes", "masks", "extremes"}),
 )
-_IMAGENET = {"mean": PASCAL_FACTS["mean"], "std": PASCAL_FACTS["std"]}
 
 PUBLISHED: dict[str, Info] = {
     "coco": _COCO,
@@ -54,13 +54,5 @@ PUBLISHED: dict[str, Info] = {
         category_ids=tuple(range(1, len(VOC_CLASSES) + 1)),
         **PASCAL_FACTS,
     ),
-    "kitti": Info(
-        name="kitti",
-        class_names=("Pedestrian", "Car", "Cyclist"),
-        category_ids=(1, 2, 3),
-        provides=frozenset({"boxes", "cuboids"}),
-        resolution=(384, 1280),
-        max_objects=50,
-        **_IMAGENET,
-    ),
+    "kitti": KITTI,
 }

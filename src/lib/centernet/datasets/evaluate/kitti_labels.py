@@ -7,7 +7,8 @@ sizes in metres, x y z the centre of the bottom face in camera coordinates, angl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,12 +80,16 @@ class Labels:
         return self.values[:, 14]
 
 
-def read_labels(path: str | Path, scored: bool) -> Labels:
+def read_labels(
+    path: str | Path, scored: bool, drop: Callable[[str], None] | None = None
+) -> Labels:
     """The objects of one file: annotations of 15 fields or, with `scored`, detections of 16.
 
+    A row that has another number of fields, or a field that is not a finite number, is told to
+    `drop` and left out.
+
     Raises:
-        UserError: the file is missing, or a row has another number of fields, or a field that is
-            not a finite number; the line names file and row.
+        UserError: the file is missing or, without `drop`, a row is bad; the line names both.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -94,26 +99,20 @@ def read_labels(path: str | Path, scored: bool) -> Labels:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as KITTI labels: {error}") from error
     names: list[str] = []
-    numbers: list[str] = []
-    wanted = len(FIELDS) if scored else len(FIELDS) - 1
+    values: list[list[float]] = []
     for row, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
         if not fields:
             continue
-        if len(fields) != wanted:
-            kind = "a detection" if scored else "an annotation"
-            raise UserError(
-                f"{path}, row {row}: {len(fields)} fields where {kind} has {wanted}: {line.strip()}"
-            )
+        try:
+            values.append(_numbers(fields, scored))
+        except ValueError as error:
+            if drop is None:
+                raise UserError(f"{path}, row {row}: {error}") from None
+            drop(f"row {row}: {error}")
+            continue
         names.append(fields[0])
-        numbers += fields[1:] if scored else [*fields[1:], "1"]
-    try:
-        values = np.array(numbers, np.float64).reshape(len(names), len(FIELDS) - 1)
-    except ValueError:
-        values = np.full((len(names), len(FIELDS) - 1), np.nan)
-    if not np.isfinite(values).all():
-        raise UserError(f"{path}, {_first_bad_number(text)} is not a finite number")
-    return Labels(tuple(names), values)
+    return Labels(tuple(names), np.array(values, np.float64).reshape(len(names), len(FIELDS) - 1))
 
 
 def read_folder(folder: str | Path, frames: Iterable[str], scored: bool) -> list[Labels]:
@@ -131,13 +130,19 @@ def write_labels(path: str | Path, labels: Labels, scored: bool) -> Path:
     return write_text(path, "".join(rows))
 
 
-def _first_bad_number(text: str) -> str:
-    for row, line in enumerate(text.splitlines(), start=1):
-        for field, written in zip(FIELDS[1:], line.split()[1:], strict=False):
-            try:
-                if np.isfinite(float(written)):
-                    continue
-            except ValueError:
-                pass
-            return f"row {row}: {field} {written!r}"
-    raise AssertionError("every number of the text is finite")
+def _numbers(fields: list[str], scored: bool) -> list[float]:
+    """The fifteen numbers after the type; a score of 1 where the row has none."""
+    wanted = len(FIELDS) if scored else len(FIELDS) - 1
+    if len(fields) != wanted:
+        kind = "a detection" if scored else "an annotation"
+        raise ValueError(f"{len(fields)} fields where {kind} has {wanted}: {' '.join(fields)}")
+    numbers = []
+    for field, written in zip(FIELDS[1:], fields[1:], strict=False):
+        try:
+            number = float(written)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"{field} {written!r} is not a finite number")
+        numbers.append(number)
+    return numbers if scored else [*numbers, 1.0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from centernet.datasets.coco import open_coco
+from centernet.datasets.kitti import KITTI, open_kitti_list
 from centernet.datasets.source import Source, Triple
 from centernet.datasets.toy.writer import PARTS, ensure_toy
 from centernet.errors import UserError
@@ -29,6 +30,14 @@ READINGS = {
     "figures": Reading("person_keypoints", (0.499, 0.502, 0.503), (0.164, 0.165, 0.167)),
     "faces": Reading("face_keypoints", (0.514, 0.515, 0.514), (0.156, 0.156, 0.154)),
 }
+STREETS = replace(
+    KITTI,
+    name="toy",
+    mean=(0.501, 0.514, 0.459),
+    std=(0.226, 0.186, 0.168),
+    resolution=(128, 384),
+    max_objects=MAX_OBJECTS,
+)
 # The part that has a kind of annotation; whatever is not listed, the shapes have.
 PART_WITH = {"cuboids": "cuboids", "identities": "motion", "keypoints": "figures"}
 
@@ -60,9 +69,14 @@ def open_toy(
     """
     part = part_for(wanted or ()) if part is None else part
     folder = ensure_toy(Path(data_dir) / "toy", part)
+    split = "train" if split == "train" else "val"
+    if part == "cuboids":
+        return open_kitti_list(
+            folder, folder / "ImageSets" / f"{split}.txt", STREETS, strict=strict
+        )
     if part not in READINGS:
         raise UserError(f"--dataset toy: {folder} is drawn, but nothing here reads its format yet")
-    facts, split = READINGS[part], "train" if split == "train" else "val"
+    facts = READINGS[part]
     return open_coco(
         folder / "annotations" / f"{facts.annotations}_{split}.json",
         folder / split,

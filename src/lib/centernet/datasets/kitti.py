@@ -1,0 +1,267 @@
+"""KITTI's object data set: the folders as they come, one camera matrix an image.
+
+kitti/training/{image_2,label_2,calib}/000042.{png,txt,txt}    kitti/testing/{image_2,calib}/...
+kitti/ImageSets_3dop/{train,val,test}.txt   or ImageSets_subcnn/, or ImageSets/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centernet.datasets.calibration import read_calibration
+from centernet.datasets.evaluate.kitti import DIFFICULTIES, LOOSE, OFFICIAL, Table, evaluate
+from centernet.datasets.evaluate.kitti_labels import Labels, read_folder, read_labels, write_labels
+from centernet.datasets.image import SUFFIXES
+from centernet.datasets.inspect import Report
+from centernet.datasets.objects import Cuboids, Objects
+from centernet.datasets.source import Info, Source
+from centernet.errors import UserError
+from centernet.files import write_text
+
+if TYPE_CHECKING:
+    from centernet.detectors.results import Detections
+
+KITTI = Info(
+    name="kitti",
+    class_names=("Pedestrian", "Car", "Cyclist"),
+    category_ids=(1, 2, 3),
+    provides=frozenset({"boxes", "cuboids"}),
+    # The published models were trained with ImageNet's RGB figures on BGR images; kept for them.
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    resolution=(384, 1280),
+    max_objects=50,
+)
+# Types that are no class: what looks like a class is ignored for it, DontCare for all of them, and
+# the rest is background. As published, Truck goes with Car.
+OTHER_TYPES = {
+    "Van": -3, "Truck": -3, "Person_sitting": -2, "Tram": -99, "Misc": -99, "DontCare": -1,
+}  # fmt: skip
+SPLITS = ("3dop", "subcnn")
+RESULTS = "results"  # folder of the result files
+JUDGED = "Car"  # the class whose moderate objects a run is judged by, as KITTI ranks methods
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image with its annotations. `labels` is None for a test image, which has none."""
+
+    name: str  # "000042"
+    path: Path
+    calibration: NDArray[np.float32]  # (3, 4) P2
+    labels: Labels | None
+
+
+def open_kitti(
+    split: str,
+    data_dir: Path,
+    *,
+    wanted: Collection[str] | None = None,
+    strict: bool = False,
+    kitti_split: str = "3dop",
+) -> KittiSource:
+    """KITTI under `data_dir`/kitti with the lists of one of the published splits.
+
+    Without the folder ImageSets_<kitti_split> the plain ImageSets is taken, which is noted. Raises
+    UserError when there is no list, or not one frame of it can be used.
+    """
+    root = Path(data_dir) / "kitti"
+    if kitti_split not in SPLITS:
+        raise UserError(f"--kitti_split: choose from {', '.join(SPLITS)}, not '{kitti_split}'")
+    if not root.is_dir():
+        raise UserError(
+            f"--dataset kitti: no {root.absolute()}; unpack KITTI's object images, labels and"
+            " calibration (https://www.cvlibs.net/datasets/kitti) there, name another folder with"
+            " --data_dir, or take --dataset toy, which needs no download"
+        )
+    own = root / f"ImageSets_{kitti_split}" / f"{split}.txt"
+    plain = root / "ImageSets" / f"{split}.txt"
+    if own.is_file() or not plain.is_file():
+        return open_kitti_list(root, own, KITTI, strict=strict, testing=split == "test")
+    source = open_kitti_list(root, plain, KITTI, strict=strict, testing=split == "test")
+    source.report.notes.append(f"kitti: no {own}; the frames of {plain} are taken")
+    return source
+
+
+def open_kitti_list(
+    root: Path, path: Path, info: Info, *, strict: bool = False, testing: bool = False
+) -> KittiSource:
+    """The frames of the folder `root` that the list `path` names, one a line.
+
+    A frame without image, labels or camera is left out, and so is a bad row of labels, each with a
+    line that says why (`strict` raises it).
+    """
+    try:
+        names = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        raise UserError(
+            f"{path.absolute()}: no such list of frames; write their names (000042), one a line"
+        ) from None
+    report = Report(info.name, strict)
+    folder = root / ("testing" if testing else "training")
+    images = _images(folder / "image_2")
+    frames = [
+        frame
+        for name in names
+        if (frame := _read_frame(name, folder, images, report, testing)) is not None
+    ]
+    if names and not frames:
+        first = report.faults[0].removesuffix(", dropped (--strict to stop)")
+        raise UserError(f"{path}: not one of its {len(names)} frames can be used; {first}")
+    return KittiSource(info, frames, report)
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by their names without suffix."""
+    try:
+        files = sorted(os.listdir(folder))
+    except OSError:
+        raise UserError(f"{folder.absolute()}: no such folder of images") from None
+    paths = [folder / file for file in files]
+    return {path.stem: path for path in paths if path.suffix.lower() in SUFFIXES}
+
+
+def _read_frame(
+    name: str, folder: Path, images: Mapping[str, Path], report: Report, testing: bool
+) -> Frame | None:
+    if name not in images:
+        report.drop(f"frame {name}", "listed but absent", f"no image of it in {folder / 'image_2'}")
+        return None
+    try:
+        calibration = read_calibration(folder / "calib" / f"{name}.txt")
+    except UserError as error:
+        report.drop(f"frame {name}", "without camera", str(error))
+        return None
+    labels = None
+    if not testing:
+        path = folder / "label_2" / f"{name}.txt"
+        try:
+            labels = read_labels(
+                path, scored=False, drop=lambda why: report.drop(str(path), "bad row", why)
+            )
+        except UserError as error:
+            if report.strict:
+                raise
+            report.drop(f"frame {name}", "without labels", str(error))
+            return None
+    return Frame(name, images[name], calibration, labels)
+
+
+class KittiSource(Source):
+    """Frames in the folders of KITTI, judged as KITTI judges."""
+
+    def __init__(self, info: Info, frames: Sequence[Frame], report: Report) -> None:
+        self.info, self.frames, self.report = info, list(frames), report
+        self.strict = report.strict
+        self._classes = {**OTHER_TYPES, **{name: c for c, name in enumerate(info.class_names)}}
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def image_id(self, index: int) -> str:
+        return self.frames[index].name
+
+    def path(self, index: int) -> Path:
+        return self.frames[index].path
+
+    def objects(self, index: int) -> Objects:
+        """Boxes and cuboids; types that are no class have the negative classes of OTHER_TYPES."""
+        frame = self.frames[index]
+        labels = frame.labels
+        if labels is None:
+            return replace(Objects.empty(), calibration=frame.calibration)
+        cuboids = Cuboids(
+            dimensions=labels.dimensions.astype(np.float32),
+            locations=labels.locations.astype(np.float32),
+            rotations=labels.rotations.astype(np.float32),
+            alphas=labels.alphas.astype(np.float32),
+            depths=labels.locations[:, 2].astype(np.float32),
+        )
+        return Objects(
+            boxes=labels.boxes.astype(np.float32),
+            classes=np.array([self._classes.get(n, -99) for n in labels.names], np.int64),
+            ids=np.arange(1, len(labels) + 1),
+            cuboids=cuboids,
+            calibration=frame.calibration,
+        )
+
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
+        """Write results/<frame>.txt as KITTI takes them, judge those files, print the tables.
+
+        "AP" is the average precision (0 to 1, over 40 recalls) of moderate cars in 3D at an overlap
+        of 0.5: at KITTI's own 0.7 a detector with one eye is too near to 0 to tell epochs apart.
+        Detections without cuboids are judged in the image, at 0.7. Then every class and metric for
+        moderate objects, by name and overlap. `kitti.json` has all difficulties and both averages.
+        Of unannotated frames only the files are written, and AP is -1.
+        """
+        place = Path(folder) / RESULTS
+        place.mkdir(parents=True, exist_ok=True)
+        for frame in self.frames:
+            labels = to_labels(results.get(frame.name), self.info.class_names)
+            write_labels(place / f"{frame.name}.txt", labels, scored=True)
+        truth = [frame.labels for frame in self.frames if frame.labels is not None]
+        if len(truth) < len(self.frames):
+            print(f"AP is -1: these frames have no annotations; results in {place.absolute()}")
+            return {"AP": -1.0}
+        found = read_folder(place, [frame.name for frame in self.frames], scored=True)
+        # Every recall that is passed counts, so that perfect results are 1 in a small set too.
+        tables = [evaluate(truth, found, least, fill_recall=True) for least in (OFFICIAL, LOOSE)]
+        for table, title in zip(tables, ("official", "looser in space"), strict=True):
+            print(f"{title}: {table}")
+        write_text(Path(folder) / "kitti.json", json.dumps(_everything(tables), indent=1) + "\n")
+        solid = any(d.cuboids is not None for d in results.values())
+        judged = f"{JUDGED}_3D_0.5" if solid else f"{JUDGED}_2D_0.7"
+        moderate = _moderate(tables)
+        return {"AP": moderate.get(judged, 0.0), **moderate}
+
+
+def to_labels(found: Detections | None, class_names: Sequence[str]) -> Labels:
+    """The rows of a result file; what `found` does not tell has KITTI's values for unknown."""
+    if found is None:
+        return Labels((), np.zeros((0, 15)))
+    values = np.tile([-1.0, -1, -10, 0, 0, 0, 0, -1, -1, -1, -1000, -1000, -1000, -10, 0],
+                     (len(found), 1))  # fmt: skip
+    values[:, 3:7], values[:, 14] = found.boxes, found.scores
+    solid = found.cuboids
+    if solid is not None:
+        values[:, 2], values[:, 13] = solid.alphas, solid.rotations
+        values[:, 7:10], values[:, 10:13] = solid.dimensions, solid.locations
+    return Labels(tuple(class_names[c] for c in found.classes), values)
+
+
+def _moderate(tables: Sequence[Table]) -> dict[str, float]:
+    """{"Car_3D_0.5": AP in [0, 1]} of moderate objects over 40 recalls."""
+    level = DIFFICULTIES.index("moderate")
+    return {
+        name: float(values[level]) / 100
+        for table in tables
+        for name, values in _named(table, 40).items()
+    }
+
+
+def _everything(tables: Sequence[Table]) -> dict[str, dict[str, list[float]]]:
+    """{"R40" or "R11": {"Car_3D_0.5": percent for easy, moderate, hard}}."""
+    return {
+        f"R{points}": {
+            name: [round(float(v), 4) for v in values]
+            for table in tables
+            for name, values in _named(table, points).items()
+        }
+        for points in (40, 11)
+    }
+
+
+def _named(table: Table, points: int) -> dict[str, NDArray[np.float64]]:
+    columns = {"2D": 0, "AOS": 0, "BEV": 1, "3D": 2}
+    return {
+        f"{name}_{metric}_{table.overlaps[name][columns[metric]]:g}": values
+        for (name, metric), values in table.ap(points).items()
+    }
