@@ -70,6 +70,29 @@ def test_every_switch_trains(flags: str, tmp_path: Path) -> None:
     assert train(tmp_path, data, *flags.split()) == 0
 
 
+def test_the_error_budget_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_tiny_coco(tmp_path / "tiny", joints=SKELETONS[4])
+    assert train(tmp_path, data, "--num_iters", "1", "--val_intervals", "0") == 0
+    words = ["multi_pose", "--resume", "--gpus", "-1", *data]
+    assert cli.test([*words, "--error_budget"], tmp_path) == 0
+    said = capsys.readouterr().out.splitlines()
+    start = said.index("perfect           AP    gain")
+    table = {line.split()[0]: float(line.split()[1]) for line in said[start + 1 : start + 9]}
+    names = ["hm", "wh", "offset", "kps", "hmhp", "hp_offset"]
+    assert list(table) == ["nothing", *names, "everything"]
+    assert table["everything"] > 0.99
+    assert table["nothing"] < 0.1
+    every = [f"--eval_oracle_{name}" for name in names]
+    assert cli.test([*words, *every], tmp_path) == 0
+    rows = (tmp_path / "exp" / "multi_pose" / "default" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(rows[-1])["AP"] > 0.99
+    capsys.readouterr()
+    assert cli.test([*words, "--error_budget", "--eval_oracle_hm"], tmp_path) == 2
+    assert "--error_budget tries every" in capsys.readouterr().err
+    assert cli.test([*words, "--eval_oracle_dep"], tmp_path) == 2
+    assert "multi_pose has no head for it" in capsys.readouterr().err
+
+
 def test_data_without_keypoints_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ import torch
 from centernet.album import Album
 from centernet.build.checkpoint import as_checkpoint_says, named_checkpoint
 from centernet.build.data import open_part
-from centernet.build.detection import make_detector, make_sketches, run_test
+from centernet.build.detection import make_detector, make_sketches, run_budget, run_test
 from centernet.build.process import make_logger, settle
 from centernet.build.training import make_trainer
 from centernet.detectors.detector import Detector
@@ -123,7 +123,8 @@ def _test(options: Options) -> None:
     source = open_part(options, "test" if options.trainval else "val", logger)
     detector = make_detector(options, checkpoint, device, source.info)
     logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {device}, {len(source)} images")
-    metrics = run_test(options, detector, source, logger)
+    run = run_budget if options.error_budget else run_test
+    metrics = run(options, detector, source, logger)
     logger.write(f"time per image: {detector.timings}")
     logger.metrics(checkpoint.epoch, "test", metrics)
     logger.write(f"results in {options.save_dir.absolute()}")

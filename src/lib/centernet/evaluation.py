@@ -46,8 +46,9 @@ def evaluate(
         except ImageError as error:
             return index, error
         seconds = time.perf_counter() - start
-        calibration = source.objects(index).calibration
-        return index, detector.prepare(image, source.path(index), calibration, seconds)
+        objects = source.objects(index)
+        path, calibration = source.path(index), objects.calibration
+        return index, detector.prepare(image, path, calibration, seconds, objects)
 
     def readable() -> Iterator[Ready]:
         for index, ready in prefetch(prepare, range(len(source)), workers):

@@ -12,6 +12,7 @@ from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector, Ready
 from centernet.detectors.results import Detections
+from centernet.error_budget import budget_lines, error_budget
 from centernet.errors import UserError
 from centernet.evaluation import Look, evaluate
 from centernet.load import load_detector
@@ -21,6 +22,7 @@ from centernet.models.model import CenterNet
 from centernet.options.flag import flags_of
 from centernet.options.options import Options
 from centernet.sketches import Sketches
+from centernet.tasks.oracle import ORACLES, Oracle
 
 
 def make_detector(
@@ -94,7 +96,13 @@ def run_test(
     phase: str = "test",
     epoch: int | None = None,
 ) -> dict[str, float]:
-    """Metrics of `detector` on `source`; results files go into the run's folder."""
+    """Metrics of `detector` on `source`; results files go into the run's folder.
+
+    The heads of --eval_oracle_... are made perfect for it.
+    """
+    names = perfect_heads(options)
+    if names:
+        detector.oracle = Oracle(detector.task, names)
     ahead = not options.not_prefetch_test
     return evaluate(
         detector,
@@ -106,6 +114,29 @@ def run_test(
         epoch=epoch,
         look=make_look(options, detector, source),
     )
+
+
+def perfect_heads(options: Options) -> list[str]:
+    """The names of the oracles that --eval_oracle_... asks for."""
+    return [name for name in ORACLES if getattr(options, f"eval_oracle_{name}")]
+
+
+def run_budget(
+    options: Options, detector: Detector, source: Source, logger: Logger, epoch: int | None = None
+) -> dict[str, float]:
+    """The metrics of `run_test`; before them what each perfect head would gain, as a table."""
+    if perfect_heads(options):
+        raise UserError("--error_budget tries every --eval_oracle_... by itself: leave those out")
+    metrics: dict[str, float] = {}
+
+    def measure() -> float:
+        metrics.update(run_test(options, detector, source, logger, epoch=epoch))
+        return next(iter(metrics.values()))
+
+    budget = error_budget(detector, measure)
+    for line in budget_lines(budget, next(iter(metrics))):
+        logger.write(line)
+    return metrics
 
 
 def make_look(options: Options, detector: Detector, source: Source) -> Look | None:

@@ -23,7 +23,9 @@ from centernet.detectors.timing import Timings
 from centernet.errors import UserError
 
 if TYPE_CHECKING:
+    from centernet.datasets.objects import Objects
     from centernet.models.model import CenterNet
+    from centernet.tasks.oracle import Oracle
     from centernet.tasks.task import Maps, Task
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -64,8 +66,11 @@ class Detector:
         amp: None (float32), "bf16" or "fp16".
         channels_last: the memory layout that some devices compute faster in.
 
-    `timings` holds the seconds of each stage since it was made or last replaced.
+    `timings` holds the seconds of each stage since it was made or last replaced. `oracle`, unless
+    None, puts true maps in the place of predicted ones, for images prepared with their objects.
     """
+
+    oracle: Oracle | None = None
 
     def __init__(
         self,
@@ -147,18 +152,28 @@ class Detector:
         path: Path | None = None,
         calibration: np.ndarray | None = None,
         load: float = 0.0,
+        objects: Objects | None = None,
     ) -> Ready:
         """The stage before the network; touches no device, so that threads may do it ahead.
 
         `calibration` (3, 4) is the camera matrix, for tasks that need one: without it the task's
-        `camera` says what to take. `load` is the seconds it took to read the image.
+        `camera` says what to take. `load` is the seconds it took to read the image,
+        `objects` what is truly in it, for the oracle.
         """
         start = time.perf_counter()
         scales = [self.preprocess(image, scale) for scale in self.scales]
+        if self.oracle is not None and objects is not None:
+            scales = [self._with_truth(prepared, objects) for prepared in scales]
         size = image.shape[0], image.shape[1]
         if calibration is None:
             calibration = self.task.camera(size)
         return Ready(scales, size, path, calibration, load, time.perf_counter() - start)
+
+    def _with_truth(self, prepared: Prepared, objects: Objects) -> Prepared:
+        assert self.oracle is not None
+        stride = self.model.backbone.stride
+        size = prepared.shape[1] // stride, prepared.shape[2] // stride
+        return replace(prepared, truth=self.oracle.truth(objects, prepared.view, size))
 
     def finish(self, images: Iterable[Ready]) -> Iterator[Detections]:
         """Detections of prepared images, in their order.
@@ -215,14 +230,19 @@ class Detector:
 
     @torch.inference_mode()
     def maps(self, inputs: Sequence[Prepared]) -> Maps:
-        """The network's activated maps (B, C, h, w) of inputs of one shape, flips averaged."""
+        """The network's activated maps (B, C, h, w) of inputs of one shape, flips averaged.
+
+        With an oracle the truth is put in, where the inputs carry it.
+        """
         with self.timings.stage("net"):
             batch: Tensor = to_batch([prepared.input for prepared in inputs], self.flip_test)
             batch = batch.to(self.device, memory_format=self.layout)
             with self._autocast():
                 raw = self.model(batch, last_only=True)[-1]
             maps = self.task.activate(raw)
-            return self.task.merge_flip(maps) if self.flip_test else maps
+            maps = self.task.merge_flip(maps) if self.flip_test else maps
+        truths = [prepared.truth for prepared in inputs if prepared.truth is not None]
+        return self.oracle.correct(maps, truths) if self.oracle and truths else maps
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision is None:

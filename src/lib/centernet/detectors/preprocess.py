@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -22,6 +22,7 @@ class Prepared:
 
     input: np.ndarray  # (3, h, w) float32
     view: View
+    truth: Mapping[str, Tensor] | None = None  # maps (C, h, w) that an oracle knows
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -217,6 +217,24 @@ class Test:
 
 
 @dataclass(frozen=True)
+class Oracle:
+    """Testing with the truth"""
+
+    eval_oracle_hm: bool = option(False, "as if the heat maps were perfect")
+    eval_oracle_wh: bool = option(False, "as if the box sizes were perfect")
+    eval_oracle_offset: bool = option(False, "as if the sub-pixel offsets were perfect")
+    eval_oracle_kps: bool = option(False, "as if the vectors to the joints were perfect")
+    eval_oracle_hmhp: bool = option(False, "as if the heat maps of the joints were perfect")
+    eval_oracle_hp_offset: bool = option(False, "as if the offsets of the joints were perfect")
+    eval_oracle_dep: bool = option(False, "as if the depths were perfect")
+    error_budget: bool = option(
+        False,
+        "test with each head made perfect in turn and print a table of what that gains",
+        verbs=(TEST,),
+    )
+
+
+@dataclass(frozen=True)
 class Demo:
     """The demo"""
 
@@ -235,6 +253,7 @@ GROUPS: dict[type, frozenset[str]] = {
     Train: frozenset({TRAIN}),
     Augment: frozenset({TRAIN}),
     Test: frozenset(VERBS),
+    Oracle: frozenset({TRAIN, TEST}),
     Demo: frozenset({DEMO}),
     Machine: frozenset(VERBS),
 }

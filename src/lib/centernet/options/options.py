@@ -21,6 +21,7 @@ SAVED = "opt.json"
 @dataclass(frozen=True, kw_only=True)
 class Options(
     groups.Demo,
+    groups.Oracle,
     groups.Test,
     groups.Augment,
     groups.Train,

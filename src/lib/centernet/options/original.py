@@ -34,23 +34,9 @@ class Exdet:
     aggr_weight: float = option(0.0, "weight of the scores gathered along the edges")
 
 
-@dataclass(frozen=True)
-class Oracle:
-    """evaluation of single heads"""
-
-    eval_oracle_hm: bool = option(False, "test with the true heat maps")
-    eval_oracle_wh: bool = option(False, "test with the true box sizes")
-    eval_oracle_offset: bool = option(False, "test with the true offsets")
-    eval_oracle_kps: bool = option(False, "test with the true vectors to the joints")
-    eval_oracle_hmhp: bool = option(False, "test with the true heat maps of the joints")
-    eval_oracle_hp_offset: bool = option(False, "test with the true offsets of the joints")
-    eval_oracle_dep: bool = option(False, "test with the true depths")
-
-
 ORIGINAL: dict[type, str] = {  # and why a flag of it has no effect
     Ddd: "it belongs to ddd",
     Exdet: "it belongs to exdet",
-    Oracle: "testing with true maps is not a part of this program yet",
 }
 
 # All 78 flags of the published parser, whatever they belong to here.

@@ -1,0 +1,157 @@
+"""Perfect heads: with all of them any network is right, and the error budget says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from centernet.datasets.augment import View
+from centernet.datasets.objects import Objects
+from centernet.detectors.detector import Detector
+from centernet.error_budget import budget_lines, error_budget
+from centernet.errors import UserError
+from centernet.models.model import create_model
+from centernet.tasks.losses import AtCentres, Dense, Focal
+from centernet.tasks.oracle import Oracle, oracles_for, true_map
+from tests.tasks.recorded import make_task
+
+IMAGE = np.random.default_rng(7).integers(0, 256, (90, 120, 3), np.uint8)
+NAN = float("nan")
+
+
+def people() -> Objects:
+    rng = np.random.default_rng(8)
+    boxes = np.array([[6, 10, 40, 70], [52, 20, 110, 82]], np.float32)
+    joints = [rng.uniform(box[:2] + 1, box[2:] - 1, (17, 2)) for box in boxes]
+    seen = np.full((2, 17, 1), 2)
+    return Objects(
+        boxes,
+        np.zeros(2, np.int64),
+        keypoints=np.concatenate([joints, seen], axis=2).astype(np.float32),
+    )
+
+
+def detector(task: str, flags: list[str], **settings: object) -> Detector:
+    torch.manual_seed(0)
+    made = make_task(task, {"ctdet": "coco", "multi_pose": "coco_hp"}[task], flags)
+    model = create_model("mobilenetv3", made.heads)
+    return Detector(made, model, input_size=(96, 128), device="cpu", **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("task", "flags"),
+    [
+        ("ctdet", []),
+        ("ctdet", ["--cat_spec_wh"]),
+        ("ctdet", ["--dense_wh"]),
+        ("ctdet", ["--mse_loss"]),
+        ("multi_pose", []),
+        ("multi_pose", ["--dense_hp"]),
+        ("multi_pose", ["--not_hm_hp"]),
+    ],
+)
+def test_with_all_heads_perfect_a_new_network_is_right(task: str, flags: list[str]) -> None:
+    for mode in ({}, {"keep_res": True}, {"flip_test": True}):
+        judge = detector(task, flags, **mode)
+        objects = people()
+        wrong = next(judge.finish([judge.prepare(IMAGE, objects=objects)]))
+        assert wrong.scores.max() < 0.9
+        judge.oracle = Oracle(judge.task, oracles_for(judge.task))
+        found = next(judge.finish([judge.prepare(IMAGE, objects=objects)])).select(slice(2))
+        order = np.argsort(found.boxes[:, 0])
+        assert (found.scores == 1).all()
+        np.testing.assert_allclose(found.boxes[order], objects.boxes, atol=0.01)
+        if task == "multi_pose":
+            joints = found.keypoints[order, :, :2]
+            # Two joints of a person in one cell share an offset: hardly more than a cell off.
+            error = np.abs(joints - objects.keypoints[:, :, :2]).max(axis=2)
+            assert np.median(error) < 0.01
+            assert error.max() < 5
+
+
+def test_one_perfect_head_leaves_the_others_alone() -> None:
+    judge = detector("ctdet", [])
+    prepared = judge.prepare(IMAGE, objects=people()).scales
+    before = judge.maps(prepared)
+    judge.oracle = Oracle(judge.task, ["wh"])
+    after = judge.maps(judge.prepare(IMAGE, objects=people()).scales)
+    assert torch.equal(before["hm"], after["hm"])
+    assert torch.equal(before["reg"], after["reg"])
+    # The image is drawn 128 wide, so a map's pixel is 120 / 32 of its own.
+    sizes = people().boxes[:, 2:] - people().boxes[:, :2]
+    cells = torch.unique(after["wh"][0].flatten(1).T, dim=0)
+    np.testing.assert_allclose(cells, sorted((sizes * 32 / 120).tolist()), atol=1e-3)
+
+
+def test_an_image_without_objects_keeps_what_was_predicted() -> None:
+    judge = detector("multi_pose", [])
+    judge.oracle = Oracle(judge.task, ["wh", "kps", "hp_offset"])
+    plain = judge.maps(judge.prepare(IMAGE).scales)
+    empty = judge.maps(judge.prepare(IMAGE, objects=Objects.empty()).scales)
+    assert all(torch.equal(plain[name], empty[name]) for name in plain)
+
+
+def test_every_cell_has_the_values_of_the_nearest_centre() -> None:
+    targets = {
+        "value": torch.tensor([[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]),
+        "ind": torch.tensor([0, 5, 3]),
+        "reg_mask": torch.tensor([1, 1, 0]),
+        "each_mask": torch.tensor([[1, 1], [0, 1], [0, 0]]),
+    }
+    first, second = true_map(AtCentres("value"), targets, (1, 6))
+    assert first.tolist() == [[1, 1, 1, 3, 3, 3]]
+    assert second.tolist() == [[2, 2, 2, 4, 4, 4]]
+    first, second = true_map(AtCentres("value", mask="each_mask"), targets, (1, 6))
+    np.testing.assert_array_equal(first, [[1, 1, 1, NAN, NAN, NAN]])
+    assert second.tolist() == [[2, 2, 2, 4, 4, 4]]
+
+
+def test_maps_are_their_own_truth_where_they_are_taught() -> None:
+    heat = torch.rand(2, 3, 4)
+    assert torch.equal(true_map(Focal("hm"), {"hm": heat}, (3, 4)), heat)
+    weight = (heat > 0.5).float()
+    known = true_map(Dense("hm", "weight"), {"hm": heat, "weight": weight}, (3, 4))
+    assert torch.equal(known.isnan(), weight == 0)
+    assert torch.equal(known[weight > 0], heat[weight > 0])
+
+
+def test_the_truth_follows_the_view() -> None:
+    task = make_task("ctdet", "coco", [])
+    whole = Oracle(task, ["hm"]).truth(people(), View((60, 45), 120.0), (24, 32))["hm"]
+    half = Oracle(task, ["hm"]).truth(people(), View((30, 45), 60.0), (24, 32))["hm"]
+    assert (whole == 1).sum() == 2
+    assert (half == 1).sum() == 2  # one is cut by the edge
+    assert not torch.equal(whole, half)
+
+
+def test_an_oracle_without_a_head_is_a_mistake() -> None:
+    task = make_task("ctdet", "coco", ["--not_reg_offset"])
+    assert oracles_for(task) == ["hm", "wh"]
+    with pytest.raises(UserError, match="eval_oracle_kps: ctdet has no head for it; it has --eval"):
+        Oracle(task, ["kps"])
+
+
+def test_the_budget_measures_the_network_itself_last() -> None:
+    judge = detector("ctdet", [])
+    seen: list[list[str]] = []
+
+    def measure() -> float:
+        seen.append([] if judge.oracle is None else judge.oracle.heads)
+        return 0.25 + 0.125 * len(seen[-1])
+
+    budget = error_budget(judge, measure)
+    assert seen == [["hm", "wh", "reg"], ["hm"], ["wh"], ["reg"], []]
+    assert list(budget.items()) == [
+        ((), 0.25),
+        *(((name,), 0.375) for name in ("hm", "wh", "offset")),
+        (("hm", "wh", "offset"), 0.625),
+    ]
+    assert list(budget_lines(budget, "AP")) == [
+        "perfect           AP    gain",
+        "nothing        0.250",
+        "hm             0.375  +0.125",
+        "wh             0.375  +0.125",
+        "offset         0.375  +0.125",
+        "everything     0.625  +0.375",
+    ]
