@@ -149,7 +149,7 @@ def test_many_absent_frames_are_counted(tmp_path: Path) -> None:
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--dataset kitti: no .*kitti; unpack"):
+    with pytest.raises(UserError, match=r"--dataset kitti: no .*kitti; unpack"):
         opened(tmp_path)
     write_frame(tmp_path, "000000")
     with pytest.raises(UserError, match=r"ImageSets_3dop/val\.txt: no such list of frames"):
@@ -217,7 +217,7 @@ def test_the_files_are_what_is_judged(tmp_path: Path) -> None:
     for key, found in results.items():
         solid = found.cuboids
         assert solid is not None
-        moved = solid.locations + [0.0, 0.0, 0.6]
+        moved = solid.locations + np.array([0.0, 0.0, 0.6])
         results[key] = replace(found, cuboids=replace(solid, locations=moved))
     metrics = source.evaluate(results, tmp_path)
     assert 0 < metrics["AP"] < 1

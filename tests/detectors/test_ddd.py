@@ -137,5 +137,12 @@ def test_an_unknown_camera_is_assumed_for_the_size_of_the_image(
     assert isinstance(found, Detections)
     np.testing.assert_array_equal(found.calibration, assumed_calibration(image.shape[:2]))
     assert capsys.readouterr().err.count("CAMERA UNKNOWN") == 1
-    drawn = replace(found, scores=np.ones(len(found))).plot(image)
-    assert (drawn != image).any()
+    seen = found.above(0.3)
+    assert len(seen)
+    assert (found.plot(image) != image).any()
+    above, empty = found.birds_eye(), found.birds_eye(threshold=1.0)
+    assert above is not None
+    assert empty is not None
+    assert above.shape == empty.shape == (480, 480, 3)
+    assert (above != empty).any()
+    assert replace(found, cuboids=None).birds_eye() is None

@@ -212,6 +212,14 @@ def test_a_strayed_view_teaches_no_depth() -> None:
         assert targets["reg_mask"].sum() == (0 if strayed else 1)
 
 
+def test_what_looks_nearer_is_taught_nearer() -> None:
+    """At a test scale, for the oracle of depth: `finish` puts it right again."""
+    task = make_task("ddd", "kitti", [])
+    view = View((160.0, 48.0), (160.0, 48.0), zoom=2.0)
+    targets = task.encode(one_object().warp(view, (MAP[1], MAP[0])), MAP)
+    assert targets["dep"][0, 0] == 6.0
+
+
 def test_without_box_heads_a_box_is_where_the_corners_are_seen() -> None:
     task = make_task("ddd", "kitti", ["--not_reg_bbox"])
     objects = one_object()

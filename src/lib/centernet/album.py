@@ -58,7 +58,12 @@ class Album:
         if self._video is not None:
             self._video.write(picture)
         else:
-            self.saved.append(save_picture(self._free_name(frame.name), picture))
+            path = save_picture(self._free_name(frame.name), picture)
+            self.saved.append(path)
+            above = found.birds_eye(threshold=self.threshold, theme=self.theme)
+            if above is not None:
+                name = path.with_stem(f"{path.stem}_above").name
+                self.saved.append(save_picture(self._free_name(name), above))
         return self.window is None or self.window.show(picture, wait=self._video is None)
 
     def says(self) -> list[str]:

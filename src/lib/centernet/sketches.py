@@ -23,6 +23,9 @@ class Sketches:
         """Save what is known of the image `name`."""
         drawn = found.plot(image, threshold=self.threshold, theme=self.theme)
         save_picture(self.folder / f"{name}_out.jpg", drawn)
+        above = found.birds_eye(threshold=self.threshold, theme=self.theme)
+        if above is not None:
+            save_picture(self.folder / f"{name}_above.jpg", above)
         if self.level < 2:
             return
         prepared = ready.scales[0]

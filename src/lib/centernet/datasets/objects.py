@@ -56,6 +56,7 @@ class Objects:
     identities: NDArray[np.int64] | None = None  # (N,)
     calibration: NDArray[np.float32] | None = field(default=None)  # (3, 4) P2 of the image
     rotated: bool = False  # seen through a turned view: upright boxes are no longer tight
+    zoom: float = 1.0  # how much larger than at test scale 1 things look in the view
     strayed: bool = False  # seen through a random view: sizes in the image no longer tell depths
 
     def __len__(self) -> int:
@@ -119,5 +120,6 @@ class Objects:
             keypoints=keypoints,
             extremes=extremes,
             rotated=view.rotation != 0,
+            zoom=view.zoom,
             strayed=view.strayed,
         )

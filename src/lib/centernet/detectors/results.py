@@ -17,6 +17,8 @@ from centernet.detectors.picture_file import PICTURE_SUFFIXES, save_picture
 from centernet.errors import UserError
 from centernet.files import write_text
 from centernet.utils.draw import draw_detections
+from centernet.utils.draw_3d import birds_eye
+from centernet.utils.palette import colour
 
 if TYPE_CHECKING:
     from centernet.datasets.objects import Cuboids
@@ -165,6 +167,13 @@ class Detections:
             theme: "white" (bright label plates) or "black" (dark ones).
         """
         return draw_detections(self._image(image), self, threshold=threshold, theme=theme)
+
+    def birds_eye(self, *, threshold: float = 0.3, theme: str = "white") -> np.ndarray | None:
+        """A picture of the cuboids above `threshold` from above, BGR; None without cuboids."""
+        found = self.above(threshold)
+        if found.cuboids is None:
+            return None
+        return birds_eye(found.cuboids, [colour(int(c)) for c in found.classes], theme=theme)
 
     def _image(self, image: np.ndarray | None) -> np.ndarray:
         if image is not None:

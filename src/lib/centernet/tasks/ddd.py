@@ -119,7 +119,7 @@ class Ddd(Task):
         if cuboids is not None:
             bins, residuals = to_bins(cuboids.alphas[taught])
             targets.rotbin[taught], targets.rotres[taught] = bins, residuals
-            targets.dep[taught, 0] = cuboids.depths[taught]
+            targets.dep[taught, 0] = cuboids.depths[taught] / objects.zoom  # as it looks
             targets.dim[taught] = cuboids.dimensions[taught]
         if not objects.strayed:
             targets.reg_mask[:] = targets.rot_mask
