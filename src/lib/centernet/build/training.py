@@ -12,7 +12,7 @@ from centernet.build.data import open_part, training_source
 from centernet.build.detection import detector_settings, input_size, run_test
 from centernet.datasets.augment import NO_AUGMENTATION, Augmentation, Size
 from centernet.datasets.dataset import Dataset
-from centernet.datasets.joined import same_classes
+from centernet.datasets.inspect import compare
 from centernet.datasets.source import Source
 from centernet.description import describe
 from centernet.detectors.detector import Detector
@@ -48,7 +48,7 @@ def make_trainer(
     if processes.main and not (checkpoint and options.resume):
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(options, task, model, processes)
-    validation = {} if options.trainval else make_validation(options, task, size, step, logger)
+    validation = {} if options.trainval else make_validation(options, source, size, step, logger)
     trainer = Trainer(
         step,
         MultiStep(options.lr, options.lr_step),
@@ -153,15 +153,16 @@ def augmentation(options: Options) -> Augmentation:
 
 
 def make_validation(
-    options: Options, task: Task, size: Size, step: Step, logger: Logger
+    options: Options, training: Source, size: Size, step: Step, logger: Logger
 ) -> dict[str, Any]:
     """What a trainer validates with: the loader of the losses, and the measure of the metrics."""
     source = in_turn(step.processes, lambda: open_part(options, "val", logger))
-    same_classes(task.info.class_names, source.info.class_names)
+    for line in compare(training, source):
+        logger.write(line)
 
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
         detector = Detector(
-            task,
+            step.task,
             network,
             input_size=size,
             device=step.processes.device,
