@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from centernet.models.model import CenterNet
 from centernet.models.published import published_key
@@ -27,9 +29,20 @@ def image_of(params: dict[str, Any]) -> np.ndarray:
     return image
 
 
-def fill(model: CenterNet, seed: int, feature_scale: float) -> None:
-    """The recipe's weights, which follow from the published names of the tensors."""
+def fill(
+    model: CenterNet,
+    seed: int,
+    feature_scale: float,
+    inputs: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """The recipe's weights, which follow from the published names of the tensors.
+
+    An input `override.<name>` of the case stands in for the tensor of that name.
+    """
     state = model.state_dict()
     published = {published_key(key): value for key, value in state.items()}
     filled = parity_cases.recipe().fill_state_dict(published, seed, feature_scale)
+    for name, value in (inputs or {}).items():
+        if name.startswith("override."):
+            filled[name.removeprefix("override.")] = torch.from_numpy(value)
     model.load_state_dict({key: filled[published_key(key)] for key in state})

@@ -19,7 +19,7 @@ from tests.tasks.recorded import make_task
 
 HEAVY = ("hourglass",)
 # What a recorded run was set up with beside its flags: the data set, how many results it kept.
-SETUPS = {"ctdet": ("coco", 100), "multi_pose": ("coco_hp", 0)}
+SETUPS = {"ctdet": ("coco", 100), "multi_pose": ("coco_hp", 0), "exdet": ("coco", 100)}
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Flags:
         return self.args[self.args.index(name) + 1] if name in self.args else default
 
 
-def detector_of(params: dict[str, Any]) -> Detector:
+def detector_of(case: Any) -> Detector:
+    params = case.params
     flags = Flags(tuple(params["args"]))
     dataset, limit = SETUPS[params["task"]]
     task = make_task(params["task"], dataset, params["args"])
     model = create_model(params["arch"], task.heads)
-    fill(model, params["weights_seed"], params["feature_scale"])
+    fill(model, params["weights_seed"], params["feature_scale"], case.inputs)
     side = flags.value("--input_res", "512")
     return Detector(
         task,
@@ -82,7 +83,7 @@ def test_run_as_recorded(case: Any) -> None:
     params = case.params
     image = image_of(params["image"])
     assert parity_cases.recipe().digest(image) == params["image"]["image_digest"]
-    found = detector_of(params).detect(image)
+    found = detector_of(case).detect(image)
     assert isinstance(found, Detections)
     # Where soft-NMS ran, the published detector kept stale copies of suppressed boxes; the runs
     # were recorded a second time without them.

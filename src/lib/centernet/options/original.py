@@ -24,19 +24,8 @@ class Ddd:
     peak_thresh: float = option(0.2, "lowest score of a detection")
 
 
-@dataclass(frozen=True)
-class Exdet:
-    """exdet"""
-
-    agnostic_ex: bool = option(False, "one heat map of extreme points for all classes")
-    scores_thresh: float = option(0.1, "lowest score of an extreme point")
-    center_thresh: float = option(0.1, "lowest score of a centre")
-    aggr_weight: float = option(0.0, "weight of the scores gathered along the edges")
-
-
 ORIGINAL: dict[type, str] = {  # and why a flag of it has no effect
     Ddd: "it belongs to ddd",
-    Exdet: "it belongs to exdet",
 }
 
 # All 78 flags of the published parser, whatever they belong to here.

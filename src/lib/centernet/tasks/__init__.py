@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from centernet.tasks.ctdet import Ctdet
 from centernet.tasks.ddd import Ddd
+from centernet.tasks.exdet import Exdet
 from centernet.tasks.multi_pose import MultiPose
 from centernet.tasks.task import Head, Task
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Ctdet, MultiPose, Ddd)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Ctdet, MultiPose, Ddd, Exdet)}
 
 __all__ = ["TASKS", "Head", "Task"]

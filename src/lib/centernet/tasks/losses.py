@@ -70,12 +70,16 @@ class Focal(Loss):
 
 @dataclass(frozen=True)
 class MeanSquare(Loss):
-    """Mean squared error of a raw heat map."""
+    """Mean squared error of a heat map, raw or turned into its meaning by `activation`."""
 
     target: str
+    activation: Callable[[Tensor], Tensor] | None = None
 
     def totals(self, raw: Tensor, targets: Targets) -> Tensor:
-        return ((raw.float() - targets[self.target]) ** 2).sum().view(1)
+        heat = raw.float()
+        if self.activation is not None:
+            heat = self.activation(heat)
+        return ((heat - targets[self.target]) ** 2).sum().view(1)
 
     def counts(self, targets: Targets) -> Tensor:
         target = targets[self.target]
@@ -83,6 +87,11 @@ class MeanSquare(Loss):
 
     def value(self, totals: Tensor, counts: Tensor) -> Tensor:
         return (totals / counts).sum()
+
+
+def kept_sigmoid(raw: Tensor) -> Tensor:
+    """Probabilities kept within 1e-4 of 0 and 1, where the gradient vanishes."""
+    return torch.sigmoid(raw.clamp(-LOGIT_LIMIT, LOGIT_LIMIT))
 
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # elementwise

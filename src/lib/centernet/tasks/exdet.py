@@ -1,0 +1,243 @@
+"""2D detection by extreme points: four peaks of an outline and one of the middle make an object.
+
+Method: Zhou, Zhuo, Kraehenbuehl, "Bottom-up Object Detection by Grouping Extreme and Center
+Points", CVPR 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from centernet.datasets.augment import View
+from centernet.datasets.objects import Objects
+from centernet.datasets.source import Info
+from centernet.detectors.merge import merge_scales
+from centernet.detectors.results import Detections
+from centernet.jit import njit
+from centernet.options.field import CentreOptions, option
+from centernet.tasks import twins
+from centernet.tasks.grouping import BOTTOM, LEFT, RIGHT, TOP, aggregate_edges, group
+from centernet.tasks.losses import Focal, Loss, MeanSquare, at_centres, kept_sigmoid
+from centernet.tasks.peaks import Peaks, gather, local_maxima, top_k_of_each
+from centernet.tasks.targets import draw_gaussian, draw_wide_gaussian, object_radius
+from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+
+SIDES = ("t", "l", "b", "r")
+GROUPS = 1000  # objects read off the maps of one image
+
+
+@dataclass(frozen=True)
+class ExdetOptions(CentreOptions):
+    """Flags of detection by extreme points."""
+
+    agnostic_ex: bool = option(False, "one heat map of each side for all classes")
+    scores_thresh: float = option(0.1, "lowest score of an extreme point", at_least=0)
+    center_thresh: float = option(0.1, "lowest score of a centre", at_least=0)
+    aggr_weight: float = option(
+        0.0, "weight of the scores gathered along an edge, such as 0.1", at_least=0
+    )
+
+
+class Exdet(Task):
+    """Boxes and their extreme points, of any number of classes.
+
+    `half_mirrored` repeats a fault of the published detector, to compare with what it found:
+    without the flip test it mirrored the lower half of its ranking.
+    """
+
+    name = "exdet"
+    title = "2D boxes from their extreme points"
+    needs = frozenset({"boxes", "extremes"})
+    Options = ExdetOptions
+
+    def __init__(self, info: Info, options: Any = None, *, half_mirrored: bool = False) -> None:
+        super().__init__(info, options)
+        self.half_mirrored = half_mirrored
+
+    def make_heads(self) -> dict[str, Head]:
+        options, classes = self.options, self.info.num_classes
+        points = 1 if options.agnostic_ex else classes
+
+        def heat(target: str, channels: int) -> Head:
+            loss: Loss = Focal(target)
+            if options.mse_loss:
+                loss = MeanSquare(target, kept_sigmoid)
+            return sigmoid_heat(channels, loss, "hm_loss", options.hm_weight, flip=None)
+
+        heads = {f"hm_{side}": heat(f"hm_{side}", points) for side in SIDES}
+        heads["hm_c"] = heat("hm_c", classes)
+        if not options.not_reg_offset:
+            for side in SIDES:
+                offset = at_centres(f"reg_{side}", options.reg_loss, index=f"ind_{side}")
+                heads[f"reg_{side}"] = Head(2, offset, "off_loss", options.off_weight)
+        return heads
+
+    def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
+        """Heat maps hm_t, hm_l, hm_b, hm_r (classes or 1, h, w) and hm_c (classes, h, w).
+
+        For N = max_objects rows: reg_t ... (N, 2), ind_t ... (N,) of each side, reg_mask (N,).
+        """
+        rows, classes = self.info.max_objects, self.info.num_classes
+        objects = objects.select(slice(rows))
+        extremes = objects.extremes
+        if extremes is None:
+            if len(objects):
+                raise ValueError("exdet encodes objects with extreme points")
+            extremes = np.zeros((0, 4, 2), np.float32)
+        sides = np.zeros((4, 1 if self.options.agnostic_ex else classes, *size), np.float32)
+        centre = np.zeros((classes, *size), np.float32)
+        offsets = np.zeros((4, rows, 2), np.float32)
+        index = np.zeros((4, rows), np.int64)
+        mask = np.zeros(rows, np.uint8)
+        points = np.ascontiguousarray(extremes, np.float32)
+        wide = bool(self.options.mse_loss)
+        encode_extremes(points, objects.classes, wide, sides, centre, offsets, index, mask)
+        targets: dict[str, NDArray] = {f"hm_{s}": sides[i] for i, s in enumerate(SIDES)}
+        targets["hm_c"] = centre
+        if not self.options.not_reg_offset:
+            targets["reg_mask"] = mask
+            for i, side in enumerate(SIDES):
+                targets |= {f"reg_{side}": offsets[i], f"ind_{side}": index[i]}
+        return targets
+
+    def merge_flip(self, maps: Mapping[str, Tensor]) -> Maps:
+        """Maps of [images, mirrored images], the latter as maps of their own."""
+        return twins.beside(maps)
+
+    def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
+        """The GROUPS best groups of the `k` highest peaks of each side; rows of score 0 are none.
+
+        boxes (B, N, 4), scores, classes (B, N), extremes (B, N, 4, 2) as top left bottom right.
+        After `merge_flip` those of the mirrored image follow. The number of candidates depends on
+        the maps, the shapes that come out do not.
+        """
+        width = maps["hm_c"].shape[3]
+        upright, *mirrored = (self._decode(each, k) for each in twins.apart(maps))
+        if mirrored:
+            parts = [upright, mirror_groups(mirrored[0], width)]
+        elif self.half_mirrored:
+            first, last = ({n: v.chunk(2, 1)[half] for n, v in upright.items()} for half in (0, 1))
+            parts = [first, mirror_groups(last, width)]
+        else:
+            return upright
+        return {name: torch.cat([part[name] for part in parts], 1) for name in upright}
+
+    def _decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
+        peaks = self._peaks(maps, k)
+        images = range(maps["hm_c"].shape[0])
+        found = [
+            group(
+                Peaks(*(field[image] for field in peaks)),
+                maps["hm_c"][image],
+                agnostic=self.options.agnostic_ex,
+                scores_thresh=self.options.scores_thresh,
+                center_thresh=self.options.center_thresh,
+                limit=GROUPS,
+            )
+            for image in images
+        ]
+        scores, classes, members = (torch.stack(field) for field in zip(*found, strict=True))
+        points = torch.stack([peaks.x, peaks.y], dim=3)  # (B, 4, K, 2)
+        if "reg_t" in maps:
+            offsets = [gather(maps[f"reg_{s}"], peaks.index[:, i]) for i, s in enumerate(SIDES)]
+            points = points + torch.stack(offsets, dim=1)
+        else:
+            points = points + 0.5
+        chosen = members.transpose(1, 2).unsqueeze(3).expand(-1, -1, -1, 2)  # (B, 4, N, 2)
+        extremes = points.gather(2, chosen).transpose(1, 2)
+        outermost = (LEFT, 0), (TOP, 1), (RIGHT, 0), (BOTTOM, 1)
+        boxes = torch.stack([extremes[:, :, side, axis] for side, axis in outermost], dim=2)
+        return {"boxes": boxes, "scores": scores, "classes": classes, "extremes": extremes}
+
+    def _peaks(self, maps: Maps, k: int) -> Peaks:
+        """The `k` best of each side; fields are (B, 4, K)."""
+        heat = torch.stack([maps[f"hm_{side}"] for side in SIDES], dim=1)
+        weight = self.options.aggr_weight
+        if weight > 0:
+            along_x = aggregate_edges(heat[:, [TOP, BOTTOM]], -1, weight)
+            along_y = aggregate_edges(heat[:, [LEFT, RIGHT]], -2, weight)
+            heat = torch.stack([along_x, along_y], dim=2).flatten(1, 2)
+        # First in each class, then of all: so the cut among equal scores falls as published.
+        each = top_k_of_each(local_maxima(heat.flatten(0, 1)).clamp(max=1), k)
+        flat = Peaks(*(field.flatten(1) for field in each))
+        scores, order = flat.scores.topk(min(k, flat.scores.shape[1]))
+        chosen = (field.gather(1, order) for field in flat[1:])
+        return Peaks(*(field.unflatten(0, (-1, 4)) for field in (scores, *chosen)))
+
+    def finish(
+        self,
+        arrays: Mapping[str, NDArray],
+        view: View,
+        map_size: tuple[int, int],
+        calibration: NDArray | None = None,
+    ) -> Detections:
+        """As every task's, without the rows that are no detection."""
+        real = np.asarray(arrays["scores"]) > 0
+        kept = {name: value[real] for name, value in arrays.items()}
+        return super().finish(kept, view, map_size, calibration)
+
+    def merge(self, parts: Sequence[Detections], *, nms: bool, limit: int = 100) -> Detections:
+        """Soft-NMS class by class whatever `nms` says: one object makes many groups."""
+        return merge_scales(parts, nms=True, limit=limit)
+
+
+def mirror_groups(found: dict[str, Tensor], width: int) -> dict[str, Tensor]:
+    """Detections of a mirrored image, in pixels of maps `width` wide, on the image itself."""
+    x1, y1, x2, y2 = found["boxes"].unbind(2)
+    boxes = torch.stack([width - x2, y1, width - x1, y2], dim=2)
+    x, y = found["extremes"][:, :, [TOP, RIGHT, BOTTOM, LEFT]].unbind(3)
+    return found | {"boxes": boxes, "extremes": torch.stack([width - x, y], dim=3)}
+
+
+@njit
+def encode_extremes(
+    points: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    wide: bool,
+    sides: NDArray[np.float32],
+    centre: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    index: NDArray[np.int64],
+    mask: NDArray[np.uint8],
+) -> None:
+    """Fill the targets from `points` (N, 4, 2) in map pixels; object n goes to row n.
+
+    Points are clipped to the map; an object of which nothing is left is passed over. `wide` draws
+    the gaussians of the squared error.
+    """
+    height, width = centre.shape[1:]
+    edge = np.array([width - 1, height - 1], np.float32)
+    for n in range(points.shape[0]):
+        if classes[n] < 0:
+            continue
+        p = np.minimum(np.maximum(points[n], np.float32(0)), edge)
+        w, h = p[RIGHT, 0] - p[LEFT, 0], p[BOTTOM, 1] - p[TOP, 1]
+        if not (w > 0 and h > 0):  # also of an object whose points are unknown, NaN
+            continue
+        radius = object_radius(h, w)
+        channel = 0 if sides.shape[1] == 1 else classes[n]
+        for side in range(4):
+            x, y = int(p[side, 0]), int(p[side, 1])
+            draw_peak(sides[side, channel], x, y, radius, wide)
+            offsets[side, n, 0], offsets[side, n, 1] = p[side, 0] - x, p[side, 1] - y
+            index[side, n] = y * width + x
+        x = int((p[RIGHT, 0] + p[LEFT, 0]) / 2)
+        y = int((p[TOP, 1] + p[BOTTOM, 1]) / 2)
+        draw_peak(centre[classes[n]], x, y, radius, wide)
+        mask[n] = 1
+
+
+@njit
+def draw_peak(heat: NDArray[np.float32], x: int, y: int, radius: int, wide: bool) -> None:
+    """A gaussian of `radius`, or of that deviation if `wide`; one pixel if it is 0."""
+    if wide and radius > 0:
+        draw_wide_gaussian(heat, x, y, radius)
+    else:
+        draw_gaussian(heat, x, y, radius)
