@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.calibration import read_calibration
-from centernet.datasets.evaluate.kitti import DIFFICULTIES, LOOSE, OFFICIAL, Table, evaluate
+from centernet.datasets.evaluate.kitti import (
+    DIFFICULTIES,
+    LOOSE,
+    METRICS,
+    OFFICIAL,
+    Table,
+    evaluate,
+)
 from centernet.datasets.evaluate.kitti_labels import Labels, read_folder, read_labels, write_labels
 from centernet.datasets.image import SUFFIXES
 from centernet.datasets.inspect import Report
@@ -158,6 +165,8 @@ def _read_frame(
 class KittiSource(Source):
     """Frames in the folders of KITTI, judged as KITTI judges."""
 
+    results_name = "kitti.json"
+
     def __init__(self, info: Info, frames: Sequence[Frame], report: Report) -> None:
         self.info, self.frames, self.report = info, list(frames), report
         self.strict = report.strict
@@ -199,7 +208,8 @@ class KittiSource(Source):
         "AP" is the average precision (0 to 1, over 40 recalls) of moderate cars in 3D at an overlap
         of 0.5: at KITTI's own 0.7 a detector with one eye is too near to 0 to tell epochs apart.
         Detections without cuboids are judged in the image, at 0.7. Then every class and metric for
-        moderate objects, by name and overlap. `kitti.json` has all difficulties and both averages.
+        moderate objects, by name and overlap, and cars as papers before 2019 report them: over 11
+        recalls. `kitti.json` has all difficulties and both averages of every class.
         Of unannotated frames only the files are written, and AP is -1.
         """
         place = Path(folder) / RESULTS
@@ -216,11 +226,13 @@ class KittiSource(Source):
         tables = [evaluate(truth, found, least, fill_recall=True) for least in (OFFICIAL, LOOSE)]
         for table, title in zip(tables, ("official", "looser in space"), strict=True):
             print(f"{title}: {table}")
-        write_text(Path(folder) / "kitti.json", json.dumps(_everything(tables), indent=1) + "\n")
         solid = any(d.cuboids is not None for d in results.values())
+        metrics = METRICS if solid else ("2D",)
+        percent = {f"R{points}": _named(tables, points, metrics) for points in (40, 11)}
+        write_text(Path(folder) / self.results_name, json.dumps(percent, indent=1) + "\n")
         judged = f"{JUDGED}_3D_0.5" if solid else f"{JUDGED}_2D_0.7"
-        moderate = _moderate(tables)
-        return {"AP": moderate.get(judged, 0.0), **moderate}
+        moderate = {n: v[DIFFICULTIES.index("moderate")] / 100 for n, v in percent["R40"].items()}
+        return {"AP": moderate[judged], **moderate, **_eleven_recalls(percent["R11"])}
 
 
 def to_labels(found: Detections | None, class_names: Sequence[str]) -> Labels:
@@ -237,31 +249,24 @@ def to_labels(found: Detections | None, class_names: Sequence[str]) -> Labels:
     return Labels(tuple(class_names[c] for c in found.classes), values)
 
 
-def _moderate(tables: Sequence[Table]) -> dict[str, float]:
-    """{"Car_3D_0.5": AP in [0, 1]} of moderate objects over 40 recalls."""
-    level = DIFFICULTIES.index("moderate")
-    return {
-        name: float(values[level]) / 100
-        for table in tables
-        for name, values in _named(table, 40).items()
-    }
-
-
-def _everything(tables: Sequence[Table]) -> dict[str, dict[str, list[float]]]:
-    """{"R40" or "R11": {"Car_3D_0.5": percent for easy, moderate, hard}}."""
-    return {
-        f"R{points}": {
-            name: [round(float(v), 4) for v in values]
-            for table in tables
-            for name, values in _named(table, points).items()
-        }
-        for points in (40, 11)
-    }
-
-
-def _named(table: Table, points: int) -> dict[str, NDArray[np.float64]]:
+def _named(tables: Sequence[Table], points: int, metrics: Sequence[str]) -> dict[str, list[float]]:
+    """{"Car_3D_0.5": AP in percent for easy, moderate, hard}; 0 for a class never detected."""
     columns = {"2D": 0, "AOS": 0, "BEV": 1, "3D": 2}
+    named = {}
+    for table in tables:
+        found = table.ap(points)
+        for name, least in table.overlaps.items():
+            for metric in metrics:
+                values = found.get((name, metric), np.zeros(len(DIFFICULTIES)))
+                named[f"{name}_{metric}_{least[columns[metric]]:g}"] = values.tolist()
+    return named
+
+
+def _eleven_recalls(percent: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """{"Car_3D_0.5_R11_moderate": AP in [0, 1]} of the judged class at each difficulty."""
     return {
-        f"{name}_{metric}_{table.overlaps[name][columns[metric]]:g}": values
-        for (name, metric), values in table.ap(points).items()
+        f"{name}_R11_{difficulty}": value / 100
+        for name, values in percent.items()
+        if name.startswith(f"{JUDGED}_")
+        for difficulty, value in zip(DIFFICULTIES, values, strict=True)
     }
