@@ -75,7 +75,7 @@ def test_kitti_trains_tests_and_is_drawn(root: Path, capsys: pytest.CaptureFixtu
     "flags",
     [
         *("--not_reg_bbox", "--rect_mask", "--aug_ddd 1", "--mse_loss", "--reg_loss sl1"),
-        *("--not_reg_offset", "--dep_weight 0.1 --dim_weight 2 --rot_weight 0"),
+        *("--keep_res", "--not_reg_offset", "--dep_weight 0.1 --dim_weight 2 --rot_weight 0"),
     ],
 )
 def test_every_switch_trains(root: Path, flags: str) -> None:

@@ -13,6 +13,7 @@ from centernet.datasets.augment import (
     Colour,
     SquareFraming,
     View,
+    WideFraming,
     normalise,
 )
 from tests.parity_cases import cases
@@ -62,6 +63,32 @@ def test_training_views_stay_on_the_image():
         assert 0 <= view.center[0] <= width
         assert 0 <= view.center[1] <= height
         assert 0.59 < view.scale / max(height, width) < 1.41
+
+
+def test_wide_training_views_stray_only_sometimes() -> None:
+    rng, framing = np.random.default_rng(1), WideFraming()
+    whole, size = framing.whole((100, 300), (96, 320), pad=31, keep_res=False)
+    assert (whole, size) == (View((150.0, 50.0), (300.0, 100.0)), (96, 320))
+    views = [framing.train((100, 300), whole, Augmentation(), rng) for _ in range(200)]
+    strayed = [view for view in views if view.strayed]
+    assert 60 < len(strayed) < 140  # half of them
+    assert all(view == whole for view in views if not view.strayed)
+    for view in strayed:
+        assert view.mirror is None
+        assert view.scale[0] / view.scale[1] == pytest.approx(3)
+        assert 0.6 <= view.scale[0] / 300 <= 1.4
+        assert abs(view.center[0] - 150) <= 60
+        assert abs(view.center[1] - 50) <= 20
+
+
+def test_wide_test_views_tell_their_zoom() -> None:
+    for keep_res, spans in ((False, 300.0), (True, 320.0)):
+        view, canvas, resized = WideFraming().test(
+            (100, 300), (96, 320), pad=31, keep_res=keep_res, scale=1.5
+        )
+        assert (canvas, resized, view.zoom) == ((96, 320), (150, 450), 1.5)
+        assert view.center == (225.0, 75.0)
+        assert view.scale[0] == spans
 
 
 def test_mirrored_view_equals_view_of_mirrored_image():

@@ -111,7 +111,8 @@ def make_loader(
     """The batches to learn from, or those whose losses are only looked at."""
     backbone, processes = step.model.backbone, step.processes
     batch_size = options.batch_size
-    if options.keep_res and training and batch_size > processes.world:
+    one_by_one = options.keep_res and not step.task.framing.one_size
+    if one_by_one and training and batch_size > processes.world:
         raise UserError(
             "--keep_res: images of different sizes do not make a batch; add --batch_size"
             f" {processes.world} (and --accumulate {batch_size} for the same step)"
@@ -128,7 +129,7 @@ def make_loader(
     )
     return EpochLoader(
         data,
-        processes.world if options.keep_res else batch_size,
+        processes.world if one_by_one else batch_size,
         seed=options.seed,
         shuffle=training,
         drop_last=training,

@@ -92,6 +92,8 @@ def padded(size: Size, pad: int) -> Size:
 class SquareFraming:
     """Views whose width is the longer side of the image, as all 2D tasks use them."""
 
+    one_size = False  # whether inputs have one size even with `keep_res`
+
     def test(
         self, image: Size, canvas: Size, *, pad: int, keep_res: bool = False, scale: float = 1.0
     ) -> tuple[View, Size, Size]:
@@ -150,6 +152,8 @@ class WideFraming(SquareFraming):
     An object's size on the canvas then tells its depth, so that views stray only sometimes and are
     never mirrored or turned. With `keep_res` a canvas pixel is an image pixel, whatever is cut off.
     """
+
+    one_size = True
 
     def test(
         self, image: Size, canvas: Size, *, pad: int, keep_res: bool = False, scale: float = 1.0

@@ -95,7 +95,7 @@ class Detector:
             raise ValueError(f"test scales must be positive, not {scales}")
         size = input_size or task.info.resolution
         divisor = model.backbone.pad + 1
-        if not keep_res and any(side % divisor for side in size):
+        if (not keep_res or task.framing.one_size) and any(side % divisor for side in size):
             raise UserError(
                 f"input of {size[0]} x {size[1]}: height and width must be multiples of {divisor}"
                 " for this network"
