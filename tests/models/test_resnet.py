@@ -61,3 +61,17 @@ def test_heads_are_sorted_without_dcn_only() -> None:
     with torch.device("meta"):
         assert ResNet(18, dcn=False).sorted_heads
         assert not ResNet(18, dcn=True).sorted_heads
+
+
+def test_with_plain_convolutions_in_place_of_dcn() -> None:
+    torch.manual_seed(0)
+    plain, deformable = ResNet(18, dcn=False, conv=True), ResNet(18, dcn=True)
+    assert plain.channels == deformable.channels == 64
+    own, other = plain.state_dict(), deformable.state_dict()
+    assert list(own) == [
+        key for key in other if "offset_mask" not in key and not key.endswith((".0.bias",
+        "layers.6.bias", "layers.12.bias"))
+    ]  # fmt: skip
+    assert all(value.shape == other[key].shape for key, value in own.items())
+    row = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    assert torch.equal(plain.deconv_layers[3].weight[0, 0], torch.outer(row, row))

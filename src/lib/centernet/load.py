@@ -51,7 +51,9 @@ def load_detector(
     model = load_model(built, checkpoint, arch, head_conv)
     for name in ("mean", "std"):
         settings.setdefault(name, tuple(said[name]) if name in said else getattr(info, name))
-    settings.setdefault("input_size", tuple(said.get("input_size", info.resolution)))
+    own_size = built.resolution(info, built.options)
+    settings.setdefault("input_size", tuple(said.get("input_size", own_size)))
+    settings.setdefault("keep_res", said.get("keep_res", False))
     return Detector(built, model, **settings)
 
 
@@ -86,7 +88,7 @@ def load_model(
     if head_conv in (None, -1):
         head_conv = said.get("head_conv", -1)
     model = create_model(arch, task.heads, head_conv)
-    size = said.get("input_size", task.info.resolution)
+    size = said.get("input_size", task.resolution(task.info, task.options))
     wanted = describe(task, model, arch, head_conv, size)
     load_weights(model, checkpoint, strict=True, wanted=wanted)
     return model

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from centernet.build.checkpoint import as_checkpoint_says
-from centernet.datasets.augment import Size
+from centernet.datasets.augment import Size, divisible
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector, Ready
@@ -38,7 +39,8 @@ def make_detector(
     }
     if info is None and "class_names" not in said:
         info = _published_facts(options, checkpoint)
-    resolution = tuple(said.get("input_size") or info.resolution)
+    own_size = TASKS[options.task].resolution(info, options.own)
+    resolution = tuple(said.get("input_size") or own_size)
     detector = load_detector(
         checkpoint,
         task=options.task,
@@ -48,10 +50,16 @@ def make_detector(
         flags=own,
         input_size=options.input_size(resolution),
         device=device,
-        **detector_settings(options),
+        **detector_settings(options) | _own_size(options, said),
     )
     input_size(options, resolution, detector.model)
     return detector
+
+
+def _own_size(options: Options, said: Mapping[str, Any]) -> dict[str, Any]:
+    """That each image keeps its size, where the checkpoint is published so and no flag differs."""
+    sizes = {"fix_res", "input_res", "input_h", "input_w"}
+    return {"keep_res": True} if said.get("keep_res") and not sizes & options.given else {}
 
 
 def _published_facts(options: Options, checkpoint: Checkpoint) -> Info:
@@ -65,10 +73,11 @@ def _published_facts(options: Options, checkpoint: Checkpoint) -> Info:
 
 def input_size(options: Options, resolution: Size, model: CenterNet) -> Size:
     """(height, width) of the input, which the network must be able to divide."""
-    size, divisor = options.input_size(resolution), model.backbone.pad + 1
-    if size[0] % divisor or size[1] % divisor:
+    size, backbone = options.input_size(resolution), model.backbone
+    if not divisible(size, backbone.pad, backbone.stride):
         raise UserError(
-            f"input of {size[0]} x {size[1]}: height and width must be multiples of {divisor} for"
+            f"input of {size[0]} x {size[1]}: height and width must be multiples of"
+            f" {backbone.pad + 1} for"
             f" {options.arch}; set --input_res, or --input_h and --input_w"
         )
     return size

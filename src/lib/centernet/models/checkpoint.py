@@ -2,7 +2,7 @@
 
 A file of ours holds `state_dict`, `epoch`, `description` (what the network is: task, arch, classes,
 normalisation ...) and, while training goes on, `training` (what a resumed run needs). The published
-layout `{'epoch', 'state_dict', 'optimizer'}` and a bare state dict are read as well.
+layout `{'epoch', 'state_dict', 'optimizer'}`, mmdetection's and a bare state dict are read as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from centernet.errors import UserError
 from centernet.files import atomic_write
-from centernet.models import mismatch, published
+from centernet.models import mismatch, mmdet, published
 
 FORMAT = 1
 
@@ -105,8 +105,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     training = content.get("training") if nested else None
     if nested and training is None and "optimizer" in content:
         training = {"optimizer": content["optimizer"]}
+    weights = published.unwrapped(weights)
+    if mmdet.recognised(weights):
+        meta = (content.get("meta") or {}) if nested else {}
+        weights, description = mmdet.converted(weights, meta, str(path))
+        return Checkpoint(weights, description, epoch=int(meta.get("epoch") or 0), path=path)
     return Checkpoint(
-        weights=published.unwrapped(weights),
+        weights=weights,
         description=dict(content.get("description") or {}) if nested else {},
         training=training,
         epoch=int(content.get("epoch", 0)) if nested else 0,

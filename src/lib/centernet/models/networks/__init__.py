@@ -16,6 +16,7 @@ DEPTHS = (18, 34, 50, 101, 152)
 BACKBONES: dict[str, partial[Backbone]] = {
     **{f"res_{depth}": partial(ResNet, depth, dcn=False) for depth in DEPTHS},
     **{f"resdcn_{depth}": partial(ResNet, depth, dcn=True) for depth in DEPTHS},
+    **{f"resconv_{depth}": partial(ResNet, depth, dcn=False, conv=True) for depth in DEPTHS},
     "dlav0_34": partial(DLA, dcn=False),
     "dla_34": partial(DLA, dcn=True),
     "hourglass": partial(Hourglass, stacks=2),

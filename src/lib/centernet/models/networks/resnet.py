@@ -14,7 +14,7 @@ from centernet.models.networks.backbone import (
 )
 from centernet.models.networks.DCNv2 import DCN
 
-WIDTHS = {False: (256, 256, 256), True: (256, 128, 64)}  # of the upsampling steps, by `dcn`
+WIDE, NARROW = (256, 256, 256), (256, 128, 64)  # of the upsampling steps
 
 
 class ResNet(Backbone):
@@ -22,10 +22,11 @@ class ResNet(Backbone):
     three steps of factor two.
 
     A step is a transposed convolution; with `dcn` a deformable convolution to the new width comes
-    before it. The trunk has torchvision's modules and keys, so that its ImageNet weights fit.
+    before it, with `conv` a plain one (`resconv_<depth>`, as mmdetection builds its CenterNet
+    without DCN). The trunk has torchvision's modules and keys, so that its ImageNet weights fit.
     """
 
-    def __init__(self, depth: int, dcn: bool) -> None:
+    def __init__(self, depth: int, dcn: bool, conv: bool = False) -> None:
         super().__init__()
         trunk = torchvision.models.get_model(f"resnet{depth}", weights=None)
         self.conv1, self.bn1, self.relu, self.maxpool = (
@@ -33,16 +34,18 @@ class ResNet(Backbone):
         )  # fmt: skip
         self.layer1, self.layer2 = trunk.layer1, trunk.layer2
         self.layer3, self.layer4 = trunk.layer3, trunk.layer4
-        make_step = deformable_step if dcn else plain_step
+        self.refined = dcn or conv
         steps: list[nn.Module] = []
         width = trunk.fc.in_features
-        for new_width in WIDTHS[dcn]:
-            steps += make_step(width, new_width)
+        for new_width in NARROW if self.refined else WIDE:
+            if self.refined:
+                steps += [*convolution(width, new_width, dcn), *refined_upsampling(new_width)]
+            else:
+                steps += plain_step(width, new_width)
             width = new_width
         self.deconv_layers = nn.Sequential(*steps)
-        self.dcn = dcn
         self.channels = width
-        self.sorted_heads = not dcn
+        self.sorted_heads = not self.refined
         weights = torchvision.models.get_model_weights(f"resnet{depth}").IMAGENET1K_V1
         self.pretrained = Pretrained(weights.url, ("conv1.", "bn1.", "layer"), ignored=("fc.",))
 
@@ -53,8 +56,8 @@ class ResNet(Backbone):
         return [self.deconv_layers(x)]
 
     def init_regression(self, head: nn.Module) -> None:
-        """Near zero: every convolution with DCN, only the last without (as published)."""
-        for conv in convolutions(head) if self.dcn else convolutions(head)[-1:]:
+        """Near zero: every convolution, but in `res_<depth>` only the last (as published)."""
+        for conv in convolutions(head) if self.refined else convolutions(head)[-1:]:
             init_near_zero(conv)
 
 
@@ -65,15 +68,17 @@ def plain_step(width: int, new_width: int) -> list[nn.Module]:
     return [up, nn.BatchNorm2d(new_width), nn.ReLU(inplace=True)]
 
 
-def deformable_step(width: int, new_width: int) -> list[nn.Module]:
-    """Deformable convolution, BN, ReLU, then upsampling by two, BN, ReLU."""
-    up = nn.ConvTranspose2d(new_width, new_width, 4, stride=2, padding=1, bias=False)
+def convolution(width: int, new_width: int, dcn: bool) -> list[nn.Module]:
+    """A convolution over 3 x 3, deformable if `dcn`, to `new_width`; BN, ReLU."""
+    if dcn:
+        conv: nn.Module = DCN(width, new_width, kernel_size=3, stride=1, padding=1)
+    else:
+        conv = nn.Conv2d(width, new_width, 3, padding=1, bias=False)
+    return [conv, nn.BatchNorm2d(new_width), nn.ReLU(inplace=True)]
+
+
+def refined_upsampling(width: int) -> list[nn.Module]:
+    """Upsampling by two that starts as bilinear interpolation; BN, ReLU."""
+    up = nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, bias=False)
     init_bilinear(up)
-    return [
-        DCN(width, new_width, kernel_size=3, stride=1, padding=1),
-        nn.BatchNorm2d(new_width),
-        nn.ReLU(inplace=True),
-        up,
-        nn.BatchNorm2d(new_width),
-        nn.ReLU(inplace=True),
-    ]
+    return [up, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
