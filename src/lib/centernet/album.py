@@ -30,7 +30,7 @@ class Album:
         self, folder: Path, stream: Pictures | Video, threshold: float, theme: str, show: bool
     ) -> None:
         self.folder, self.threshold, self.theme = Path(folder).absolute(), threshold, theme
-        self._spare_the_originals(stream)
+        self.spare_the_originals(self.folder, stream)
         self.window = Window() if show else None
         self.saved: list[Path] = []
         self._rows: list[dict[str, Any]] = []
@@ -41,13 +41,14 @@ class Album:
             self._video = VideoFile(self.folder / f"{stream.name}.mp4", stream.rate)
             self._open.enter_context(self._video)
 
-    def _spare_the_originals(self, stream: Pictures | Video) -> None:
-        """Raise UserError where a result would take the place of what it is made from."""
+    @staticmethod
+    def spare_the_originals(folder: Path, stream: Pictures | Video) -> None:
+        """Raise UserError where a result in `folder` would take the place of what it is made of."""
         sources = stream.paths if isinstance(stream, Pictures) else [Path(stream.label)]
         for path in sources:
-            if path.exists() and path.resolve().parent == self.folder.resolve():
+            if path.exists() and path.resolve().parent == folder.resolve():
                 raise UserError(
-                    f"--output {self.folder}: results would overwrite {path.name}, which is to be"
+                    f"--output {folder}: results would overwrite {path.name}, which is to be"
                     " looked at; name another folder"
                 )
 

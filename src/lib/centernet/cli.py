@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from itertools import tee
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from centernet.album import Album
 from centernet.build.checkpoint import as_checkpoint_says, named_checkpoint
 from centernet.build.data import open_part
 from centernet.build.detection import make_detector, make_sketches, run_budget, run_test
+from centernet.build.dry_run import explain_demo, explain_test, explain_training
 from centernet.build.process import make_logger, settle
+from centernet.build.record import record_test, recorded
 from centernet.build.training import make_trainer
 from centernet.detectors.detector import Detector
 from centernet.detectors.stream import Pictures, Video, open_stream
@@ -37,28 +40,34 @@ def train(argv: Sequence[str], root: Root = None, prog: str = "main.py") -> int:
 
     Folders data/, exp/ and models/ lie beneath `root`, by default the current folder.
     """
-    return _exit_code(prog, lambda: _train(_options("train", argv, root, prog)))
+    return exit_code(prog, lambda: _train(_options("train", argv, root, prog)))
 
 
 def test(argv: Sequence[str], root: Root = None, prog: str = "test.py") -> int:  # noqa: PT028
     """Judge a network on the validation (with --trainval: test) part of a data set."""
-    return _exit_code(prog, lambda: _test(_options("test", argv, root, prog)))
+    return exit_code(prog, lambda: _test(_options("test", argv, root, prog)))
 
 
 def demo(argv: Sequence[str], root: Root = None, prog: str = "demo.py") -> int:
     """Detect in a user's pictures, video or camera, and save what is found."""
-    return _exit_code(prog, lambda: _demo(_options("demo", argv, root, prog)))
+    return exit_code(prog, lambda: _demo(_options("demo", argv, root, prog)))
 
 
 VERBS: dict[str, Callable[..., int]] = {"train": train, "test": test, "demo": demo}
+# Those that take no task, by the module that holds them; one is imported when it is called.
+TOOLS = {"repro": "centernet.repro.command"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`centernet [train | test | demo] <task> ...`, with the current folder as the root."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in TOOLS:
+        tool = getattr(import_module(TOOLS[words[0]]), words[0])
+        return tool(words[1:], prog=f"centernet {words[0]}")
     verb = words.pop(0) if words and words[0] in VERBS else None
     if verb is None and words in ([], ["-h"], ["--help"]):
         print(f"usage: centernet {{{','.join(VERBS)}}} <task> [flags]; <verb> --help says more")
+        print(f"       centernet {{{','.join(TOOLS)}}} [flags]")
         return 0 if words else 2
     verb = verb or "train"
     return VERBS[verb](words, prog=f"centernet {verb}")
@@ -71,9 +80,10 @@ def _options(verb: str, argv: Sequence[str], root: Root, prog: str) -> Options:
     return opts(verb, root, prog, task_of=task_of).parse(argv)
 
 
-def _exit_code(prog: str, run: Callable[[], None]) -> int:
+def exit_code(prog: str, work: Callable[[], None]) -> int:
+    """The exit code of `work`; a mistake of the user's is told in one line that begins `prog`."""
     try:
-        run()
+        work()
     except UserError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
@@ -83,6 +93,9 @@ def _exit_code(prog: str, run: Callable[[], None]) -> int:
 
 
 def _train(options: Options) -> None:
+    if options.dry_run:
+        explain_training(options)
+        return
     started = "WORLD_SIZE" in os.environ  # by torchrun, one process per device
     devices = [] if started else choose_devices(options.gpus)
     if len(devices) > 1:
@@ -111,11 +124,15 @@ def train_process(options: Options) -> None:
             return
         if processes.main and trainer.epoch < options.num_epochs:
             options.save(options.save_dir)
-        trainer.run()
+        with recorded(options, processes, trainer.epoch):
+            trainer.run()
         logger.close()
 
 
 def _test(options: Options) -> None:
+    if options.dry_run:
+        explain_test(options)
+        return
     checkpoint = named_checkpoint(options)
     options = as_checkpoint_says(options, checkpoint, ("dataset",))
     logger = make_logger(options)
@@ -127,12 +144,16 @@ def _test(options: Options) -> None:
     metrics = run(options, detector, source, logger)
     logger.write(f"time per image: {detector.timings}")
     logger.metrics(checkpoint.epoch, "test", metrics)
+    record_test(options, checkpoint, source, metrics, device)
     logger.write(f"results in {options.save_dir.absolute()}")
 
 
 def _demo(options: Options) -> None:
     if not options.demo:
         raise UserError("--demo: name an image, a folder, a pattern, a video or webcam")
+    if options.dry_run:
+        explain_demo(options)
+        return
     stream = open_stream(options.demo)
     checkpoint = named_checkpoint(options)
     logger = Logger()

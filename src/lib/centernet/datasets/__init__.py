@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from centernet.datasets.custom import open_custom
 from centernet.datasets.kitti import open_kitti
 from centernet.datasets.pascal import open_pascal
 from centernet.datasets.source import Info, Source
-from centernet.datasets.toy import open_toy
+from centernet.datasets.toy import not_yet_drawn, open_toy
 from centernet.errors import UserError
 
 # Each takes (split, data_dir) and, by keyword, the flags that mean something to it.
@@ -25,9 +25,11 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "custom": open_custom,
     "toy": open_toy,
 }
+# Sets that this program makes itself: where, as long as they are not there.
+MADE: dict[str, Callable[[Path, Collection[str]], Path | None]] = {"toy": not_yet_drawn}
 SPLITS = ("train", "val", "test")
 
-__all__ = ["SOURCES", "SPLITS", "Info", "Source", "open_source"]
+__all__ = ["SOURCES", "SPLITS", "Info", "Source", "not_yet_made", "open_source"]
 
 
 def open_source(
@@ -59,6 +61,11 @@ def open_source(
     for line in report.lines() if report is not None else ():
         (echo or _complain)(line)
     return source
+
+
+def not_yet_made(name: str, data_dir: str | Path, wanted: Collection[str]) -> Path | None:
+    """The folder that opening the set would fill first; None where there is nothing to make."""
+    return MADE[name](Path(data_dir), wanted) if name in MADE else None
 
 
 def _complain(line: str) -> None:

@@ -52,6 +52,7 @@ class Source(ABC):
     """Images and their objects, read on demand; safe to copy into worker processes."""
 
     info: Info
+    results_name: str = "results.json"  # of the file by which `evaluate` can be told from another
     strict: bool = False  # stop at the first bad object or image instead of dropping it
 
     @abstractmethod

@@ -39,8 +39,8 @@ def initialise(backbone: Backbone, weights: str | Path, folder: str | Path) -> s
             )
         return "backbone: random weights (no ImageNet weights are published for this architecture)"
     if weights == "imagenet":
-        path = Path(folder) / Path(urlparse(published.url).path).name
-        state = read(path) if path.exists() else download(published.url, path)
+        url, path = classifier_file(published, folder)
+        state = read(path) if path.exists() else download(url, path)
     else:
         path = Path(weights)
         if not path.is_file():
@@ -48,6 +48,11 @@ def initialise(backbone: Backbone, weights: str | Path, folder: str | Path) -> s
         state = read(path)
     count = copy_trunk(backbone, published, state, path)
     return f"backbone: {count} tensors from {path}"
+
+
+def classifier_file(published: Pretrained, folder: str | Path) -> tuple[str, Path]:
+    """(address, path in `folder`) of a published classifier."""
+    return published.url, Path(folder) / Path(urlparse(published.url).path).name
 
 
 def download(url: str, path: Path) -> Mapping[str, Tensor]:

@@ -17,9 +17,9 @@ VERBS = (TRAIN, TEST, DEMO)
 
 
 def _networks() -> Iterable[str]:
-    from centernet.models.networks import BACKBONES
+    from centernet.models.networks import ALIASES, BACKBONES
 
-    return BACKBONES
+    return [*BACKBONES, *ALIASES]
 
 
 def _data_sets() -> Iterable[str]:
@@ -56,6 +56,9 @@ class Run:
         "1: save a drawing of each tested image in the folder debug/; 2 and more: its heat maps"
         " too; above 0: batch 1, no workers, one GPU",
         (0, 1, 2, 3, 4),
+    )
+    dry_run: bool = option(
+        False, "check flags, data and checkpoint, say what would happen and write nothing"
     )
     print_iter: int = option(
         0,

@@ -5,7 +5,7 @@ camera), `motion` (identities) and `faces` (five landmarks). `write_toy` draws t
 formats of COCO, KITTI and MOTChallenge, `open_toy` opens one as a data set.
 """
 
-from centernet.datasets.toy.source import open_toy
+from centernet.datasets.toy.source import not_yet_drawn, open_toy
 from centernet.datasets.toy.writer import PARTS, ensure_toy, write_toy
 
-__all__ = ["PARTS", "ensure_toy", "open_toy", "write_toy"]
+__all__ = ["PARTS", "ensure_toy", "not_yet_drawn", "open_toy", "write_toy"]

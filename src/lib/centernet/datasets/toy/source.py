@@ -9,7 +9,7 @@ from pathlib import Path
 from centernet.datasets.coco import open_coco
 from centernet.datasets.kitti import KITTI, open_kitti_list
 from centernet.datasets.source import Source, Triple
-from centernet.datasets.toy.writer import PARTS, ensure_toy
+from centernet.datasets.toy.writer import PARTS, ensure_toy, read_stamp
 from centernet.errors import UserError
 
 MAX_OBJECTS = 32
@@ -51,6 +51,12 @@ def part_for(wanted: Collection[str]) -> str:
             f"there are {', '.join(PARTS)}"
         )
     return found[0] if found else "shapes"
+
+
+def not_yet_drawn(data_dir: Path, wanted: Collection[str]) -> Path | None:
+    """The folder that `open_toy` would draw first; None if the part is there already."""
+    folder = Path(data_dir) / "toy" / part_for(wanted)
+    return folder if read_stamp(folder) is None else None
 
 
 def open_toy(

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Boxes on COCO, ResNet-101 with deformable convolutions.
+#
+#: expected none: AP 34.6
+#: expected flip: AP 36.2
+#: expected multi: AP 39.3
+#: band: 0.4
+#: schedule: 140 epochs, learning rate 0.000375, a tenth after 90 and 120
+#: batch: 96 on 8 GPUs of 12 GB
+#: source: model zoo of CenterNet (github.com/xingyizhou/CenterNet, readme/MODEL_ZOO.md)
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# training
+run train ctdet --exp_id coco_resdcn101 --dataset coco --arch resdcn_101 --batch_size 96 \
+    --lr 3.75e-4 --num_epochs 140 --lr_step 90,120
+# as it is
+run test ctdet --exp_id coco_resdcn101 --dataset coco --arch resdcn_101 --keep_res --resume
+# and mirrored
+run test ctdet --exp_id coco_resdcn101 --dataset coco --arch resdcn_101 --keep_res --resume \
+    --flip_test
+# and at several scales
+run test ctdet --exp_id coco_resdcn101 --dataset coco --arch resdcn_101 --keep_res --resume \
+    --flip_test --test_scales 0.5,0.75,1,1.25,1.5

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Boxes on COCO, ResNet-50 with deformable convolutions.
+#
+#: schedule: 140 epochs, learning rate 0.000375, a tenth after 90 and 120
+#: batch: 96 on 8 GPUs of 12 GB
+#: source: none: no figure is published; the row beside ctdet_coco_res50
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# training
+run train ctdet --exp_id coco_resdcn50 --dataset coco --arch resdcn_50 --batch_size 96 \
+    --lr 3.75e-4 --num_epochs 140 --lr_step 90,120
+# as it is
+run test ctdet --exp_id coco_resdcn50 --dataset coco --arch resdcn_50 --keep_res --resume
+# and mirrored
+run test ctdet --exp_id coco_resdcn50 --dataset coco --arch resdcn_50 --keep_res --resume \
+    --flip_test
+# and at several scales
+run test ctdet --exp_id coco_resdcn50 --dataset coco --arch resdcn_50 --keep_res --resume \
+    --flip_test --test_scales 0.5,0.75,1,1.25,1.5

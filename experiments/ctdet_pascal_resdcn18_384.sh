@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Boxes on Pascal VOC, ResNet-18 with deformable convolutions, 384 x 384.
+#
+#: expected flip: VOC07 72.6
+#: band: 1.0
+#: schedule: 70 epochs, learning rate 0.000125, a tenth after 45 and 60
+#: batch: 32 on 1 GPU of 12 GB
+#: source: model zoo of CenterNet (github.com/xingyizhou/CenterNet, readme/MODEL_ZOO.md)
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# training
+run train ctdet --exp_id pascal_resdcn18_384 --dataset pascal --arch resdcn_18 --input_res 384 \
+    --batch_size 32 --lr 1.25e-4 --num_epochs 70 --lr_step 45,60
+# as it is
+run test ctdet --exp_id pascal_resdcn18_384 --dataset pascal --arch resdcn_18 --input_res 384 \
+    --resume
+# and mirrored
+run test ctdet --exp_id pascal_resdcn18_384 --dataset pascal --arch resdcn_18 --input_res 384 \
+    --resume --flip_test

@@ -1,0 +1,1 @@
+"""The scripts of the published results: read, fitted to the machine, run."""

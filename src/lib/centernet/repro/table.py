@@ -1,0 +1,129 @@
+"""The table: one row for each published figure, and for each test without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from centernet.experiments.script import Figure, Line, Script
+from centernet.provenance import Event, commit_here
+from centernet.repro.finding import NoFigure, Run
+
+WITHIN, OUTSIDE, ALONE = "within the band", "outside the band", "measured, none published"
+NOT_RUN, SUSPECT = "not run", "not trusted"
+COLOURS = {WITHIN: "green", OUTSIDE: "red", SUSPECT: "red", ALONE: "plain", NOT_RUN: "plain"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a measured figure comes from."""
+
+    time: str
+    commit: str | None
+    changed: bool  # the code differed from that commit
+    elsewhere: bool  # the commit is another than the one that made the table
+    version: str
+    torch: str
+    hardware: str
+    weights: str  # SHA-256
+    command: str
+
+    @classmethod
+    def of(cls, event: Event, commit: str | None) -> Origin:
+        return cls(
+            event["time"],
+            event["commit"],
+            event["changed"],
+            event["commit"] != commit,
+            event["version"],
+            event["torch"],
+            event["hardware"],
+            event["weights"]["sha256"],
+            " ".join(event["command"]),
+        )
+
+    def __str__(self) -> str:
+        commit = "no commit" if self.commit is None else self.commit[:10]
+        commit += ", changed" if self.changed else ""
+        commit += ", not this one" if self.elsewhere else ""
+        return f"{commit}; weights {self.weights[:10]}; {self.hardware}; {self.command}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure in percent, expected and measured; None where there is none."""
+
+    script: str
+    mode: str
+    metric: str
+    expected: float | None
+    band: float | None
+    measured: float | None
+    status: str
+    reason: str = ""
+    origin: Origin | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """Measured less expected."""
+        if self.measured is None or self.expected is None:
+            return None
+        return self.measured - self.expected
+
+    @property
+    def colour(self) -> str:
+        return COLOURS[self.status]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "difference": self.difference, "colour": self.colour}
+
+
+def rows_of(scripts: Iterable[Script], root: Path) -> list[Row]:
+    """The rows of `scripts`, whose runs lie under `root`/exp."""
+    commit, _ = commit_here()
+    return [
+        row
+        for script in scripts
+        for run in [Run(script, root)]
+        for line in script.tests
+        for row in _rows(script, run, line, commit)
+    ]
+
+
+def _rows(script: Script, run: Run, line: Line, commit: str | None) -> Iterator[Row]:
+    figures = script.expected.get(line.mode, ())
+    try:
+        event = run.tested(line)
+    except NoFigure as why:
+        status = SUSPECT if why.suspect else NOT_RUN
+        for figure in figures:
+            yield Row(script.name, line.mode, figure.metric, figure.value, figure.band, None,
+                      status, str(why))  # fmt: skip
+        if not figures:
+            yield Row(script.name, line.mode, "", None, None, None, status, str(why))
+        return
+    origin = Origin.of(event, commit)
+    for figure in figures:
+        yield _compared(script, line, figure, event, origin)
+    if not figures:
+        metric = next(iter(event["metrics"]))  # the one that the data set is judged by
+        yield Row(script.name, line.mode, metric, None, None, _percent(event, metric), ALONE,
+                  origin=origin)  # fmt: skip
+
+
+def _compared(script: Script, line: Line, figure: Figure, event: Event, origin: Origin) -> Row:
+    measured = _percent(event, figure.metric)
+    if measured is None:
+        return Row(script.name, line.mode, figure.metric, figure.value, figure.band, None, NOT_RUN,
+                   f"the test gave no {figure.metric}")  # fmt: skip
+    # Compared with the one decimal that is published.
+    within = abs(round(measured, 1) - figure.value) <= figure.band + 1e-9
+    return Row(script.name, line.mode, figure.metric, figure.value, figure.band, measured,
+               WITHIN if within else OUTSIDE, origin=origin)  # fmt: skip
+
+
+def _percent(event: Event, metric: str) -> float | None:
+    value = event["metrics"].get(metric)
+    return None if value is None else 100 * value
