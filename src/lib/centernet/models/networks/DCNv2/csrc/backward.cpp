@@ -22,8 +22,8 @@
 namespace centernet {
 namespace {
 
-constexpr int64_t kTile = 128; // output pixels unrolled at once
-constexpr int64_t kColumns = 576; // with a tile's columns: 288 KB of float, within the L2 cache
+constexpr int64_t kTile = 128; // output pixels at once
+constexpr int64_t kColumns = 288; // of them at once: twice 144 KB of float, well within the L2 cache
 constexpr int64_t kSlice = 16; // fewest channels that are worth a thread of their own
 
 using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
@@ -36,11 +36,8 @@ using Products = std::array<T, 4>;
 // return <gradient, corner> for each. Corners may coincide, only to be visited one after another.
 template <class T>
 inline Products<T> pull_back(
-    const T* gradient, const std::array<const T*, 4>& from, const std::array<T*, 4>& to,
-    const std::array<T, 4>& share, T* column, int64_t n) {
-  const T *const a = from[0], *const b = from[1], *const c = from[2], *const d = from[3];
-  T *const ga = to[0], *const gb = to[1], *const gc = to[2], *const gd = to[3];
-  const T wa = share[0], wb = share[1], wc = share[2], wd = share[3];
+    const T* gradient, const T* a, const T* b, const T* c, const T* d, T wa, T wb, T wc, T wd,
+    T* ga, T* gb, T* gc, T* gd, T* column, int64_t n) {
   T sa = 0, sb = 0, sc = 0, sd = 0;
 #pragma omp simd reduction(+ : sa, sb, sc, sd)
   for (int64_t i = 0; i < n; ++i) {
@@ -144,29 +141,27 @@ class Task {
 
   void sweep(int64_t n, const Block& block, int64_t count) {
     const int64_t image = n * conv_.height * conv_.width * conv_.channels;
-    const int64_t share = conv_.group_channels(), pixel = conv_.channels;
+    const int64_t share = conv_.group_channels(), pixel = conv_.channels, width = block.width();
     const int64_t end = share_.first_channel + block.channel + block.channels;
     for (int64_t t = 0; t < block.taps; ++t) {
       int64_t column = t * block.channels;
       for (int64_t channel = share_.first_channel + block.channel; channel < end;) {
         const int64_t group = channel / share, until = std::min(end, (group + 1) * share);
         const int64_t place = group * conv_.taps() + block.tap + t;
-        const T* from = problem_.input + image + channel;
-        T* to = problem_.grad_input + image + channel;
-        for (int64_t p = 0; p < count; ++p) {
-          std::array<const T*, 4> corners;
-          std::array<T*, 4> targets;
-          std::array<T, 4> shares;
-          for (int k = 0; k < 4; ++k) {
-            const int64_t place_of_corner = table_.corner(place, k)[p] * pixel;
-            corners[k] = from + place_of_corner;
-            targets[k] = to + place_of_corner;
-            shares[k] = table_.weight(place, k)[p];
-          }
-          const int64_t at = p * block.width() + column;
+        const int32_t *const ca = table_.corner(place, 0), *const cb = table_.corner(place, 1);
+        const int32_t *const cc = table_.corner(place, 2), *const cd = table_.corner(place, 3);
+        const T *const wa = table_.weight(place, 0), *const wb = table_.weight(place, 1);
+        const T *const wc = table_.weight(place, 2), *const wd = table_.weight(place, 3);
+        const T* const from = problem_.input + image + channel;
+        T* const to = problem_.grad_input + image + channel;
+        T *slope = &slopes_[column], *target = &columns_[column];
+        Products<T>* sums = &products_[place * kTile];
+        for (int64_t p = 0; p < count; ++p, slope += width, target += width) {
+          const int64_t a = ca[p] * pixel, b = cb[p] * pixel, c = cc[p] * pixel, d = cd[p] * pixel;
           const Products<T> products = pull_back(
-              &slopes_[at], corners, targets, shares, &columns_[at], until - channel);
-          for (int k = 0; k < 4; ++k) products_[place * kTile + p][k] += products[k];
+              slope, from + a, from + b, from + c, from + d, wa[p], wb[p], wc[p], wd[p], to + a,
+              to + b, to + c, to + d, target, until - channel);
+          for (int k = 0; k < 4; ++k) sums[p][k] += products[k];
         }
         column += until - channel;
         channel = until;
@@ -215,9 +210,9 @@ template <class T>
 Gradients differentiate(
     const Convolution& conv, const at::Tensor& grad, const at::Tensor& input,
     const at::Tensor& offset, const at::Tensor& mask, const at::Tensor& weight) {
-  const std::vector<Share> shares = share_out(conv, at::get_num_threads());
-  const int64_t parts = std::min<int64_t>(conv.batch, at::get_num_threads());
-  const int64_t slices = static_cast<int64_t>(shares.size()) / parts;
+  const int64_t threads = std::min<int64_t>(at::get_num_threads(), conv.worth_threads());
+  const std::vector<Share> shares = share_out(conv, threads);
+  const int64_t slices = static_cast<int64_t>(shares.size()) / std::min(conv.batch, threads);
   const int64_t places = conv.groups * conv.taps(), pixels = conv.pixels();
   const auto options = input.options();
   at::Tensor grad_input = at::zeros(

@@ -35,6 +35,11 @@ struct Convolution {
     out_width = (width + 2 * padding_x - dilation_x * (kernel_width - 1) - 1) / stride_x + 1;
   }
 
+  // How many threads the work is worth: one for each million multiplications.
+  int64_t worth_threads() const {
+    return 1 + batch * pixels() * taps() * channels * out_channels / 1000000;
+  }
+
   int64_t taps() const { return kernel_height * kernel_width; }
   int64_t pixels() const { return out_height * out_width; }
   int64_t group_channels() const { return channels / groups; }
@@ -59,16 +64,23 @@ struct Block {
   int64_t width() const { return taps * channels; }
 };
 
-// Cut taps x [0, channels) into blocks of at most `limit` columns.
+inline int64_t divide_up(int64_t number, int64_t by) {
+  return (number + by - 1) / by;
+}
+
+// Cut taps x [0, channels) into blocks of about equal size and at most `limit` columns.
 inline std::vector<Block> cut_into_blocks(int64_t taps, int64_t channels, int64_t limit) {
   std::vector<Block> blocks;
-  const int64_t taps_at_once = std::max<int64_t>(1, std::min(taps, limit / channels));
-  const int64_t channels_at_once = std::min(channels, limit);
-  for (int64_t tap = 0; tap < taps; tap += taps_at_once) {
-    for (int64_t channel = 0; channel < channels; channel += channels_at_once) {
+  const int64_t most_taps = std::max<int64_t>(1, limit / channels);
+  const int64_t tap_step = divide_up(taps, divide_up(taps, most_taps));
+  // A multiple of 16 where it splits: whole vectors, and the pairs that bfloat16 products want.
+  const int64_t part = divide_up(channels, divide_up(channels, limit));
+  const int64_t channel_step = std::min(channels, divide_up(part, 16) * 16);
+  for (int64_t tap = 0; tap < taps; tap += tap_step) {
+    for (int64_t channel = 0; channel < channels; channel += channel_step) {
       blocks.push_back(
-          {tap, std::min(taps_at_once, taps - tap), channel,
-           std::min(channels_at_once, channels - channel)});
+          {tap, std::min(tap_step, taps - tap), channel,
+           std::min(channel_step, channels - channel)});
     }
   }
   return blocks;

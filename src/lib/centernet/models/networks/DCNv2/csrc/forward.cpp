@@ -12,8 +12,8 @@
 namespace centernet {
 namespace {
 
-constexpr int64_t kTile = 128; // output pixels unrolled at once
-constexpr int64_t kColumns = 576; // with a tile's columns: 288 KB of float, within the L2 cache
+constexpr int64_t kTile = 128; // output pixels at once
+constexpr int64_t kColumns = 192; // of them at once: 96 KB of float, well within the L2 cache
 
 // out = wa * a + wb * b + wc * c + wd * d over n channels.
 template <class T>
@@ -91,7 +91,8 @@ at::Tensor pack(const Convolution& conv, const at::Tensor& weight) {
   const int64_t tap_step = last ? channels : 1, channel_step = last ? 1 : taps;
   constexpr int64_t kPair = std::is_same_v<S, at::BFloat16> ? 2 : 1;
   constexpr int64_t kStrip = 16; // outputs copied together: one cache line of floats
-  at::parallel_for(0, (outs + kStrip - 1) / kStrip, 1, [&](int64_t begin, int64_t end) {
+  const int64_t grain = 1 + 100000 / (kStrip * taps * channels); // strips worth a thread
+  at::parallel_for(0, (outs + kStrip - 1) / kStrip, grain, [&](int64_t begin, int64_t end) {
     for (int64_t first = begin * kStrip; first < std::min(end * kStrip, outs); first += kStrip) {
       const int64_t until = std::min(first + kStrip, outs);
       for (int64_t row = 0; row < taps * channels; ++row) {
@@ -129,7 +130,8 @@ void convolve(
   S* const out = output.mutable_data_ptr<S>();
   const Map<T> offsets(offset), masks(mask);
 
-  at::parallel_for(0, conv.batch * tiles, 1, [&](int64_t begin, int64_t end) {
+  const int64_t grain = conv.batch * tiles / conv.worth_threads() + 1;
+  at::parallel_for(0, conv.batch * tiles, grain, [&](int64_t begin, int64_t end) {
     SampleTable<T> table(conv, kTile);
     Scratch<S> columns(kTile * blocks.front().width());
     Scratch<T> wide_sums(std::is_same_v<S, T> ? 0 : kTile * outs);
