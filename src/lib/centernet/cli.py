@@ -15,19 +15,24 @@ from pathlib import Path
 import torch
 
 from centernet.album import Album
-from centernet.build.checkpoint import as_checkpoint_says, named_checkpoint
+from centernet.build.checkpoint import (
+    as_checkpoint_says,
+    named_checkpoint,
+    open_checkpoint,
+    task_of,
+)
 from centernet.build.data import open_part
 from centernet.build.detection import make_detector, make_sketches, run_budget, run_test
 from centernet.build.dry_run import explain_demo, explain_test, explain_training
 from centernet.build.process import make_logger, settle
 from centernet.build.record import record_test, recorded
-from centernet.build.training import make_trainer
+from centernet.build.training import in_turn, make_trainer
 from centernet.detectors.detector import Detector
 from centernet.detectors.stream import Pictures, Video, open_stream
 from centernet.device import choose_devices
 from centernet.errors import UserError
+from centernet.exit_code import exit_code
 from centernet.logger import Logger
-from centernet.models.checkpoint import read_checkpoint
 from centernet.options.options import Options
 from centernet.opts import opts
 from centernet.trains.distributed import join, spawn
@@ -55,7 +60,12 @@ def demo(argv: Sequence[str], root: Root = None, prog: str = "demo.py") -> int:
 
 VERBS: dict[str, Callable[..., int]] = {"train": train, "test": test, "demo": demo}
 # Those that take no task, by the module that holds them; one is imported when it is called.
-TOOLS = {"repro": "centernet.repro.command"}
+TOOLS = {
+    "repro": "centernet.repro.command",
+    "get_data": "centernet.get_data",
+    "info": "centernet.info",
+    "doctor": "centernet.doctor",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,22 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _options(verb: str, argv: Sequence[str], root: Root, prog: str) -> Options:
-    def task_of(checkpoint: str) -> str | None:
-        return read_checkpoint(checkpoint).description.get("task")
-
     return opts(verb, root, prog, task_of=task_of).parse(argv)
-
-
-def exit_code(prog: str, work: Callable[[], None]) -> int:
-    """The exit code of `work`; a mistake of the user's is told in one line that begins `prog`."""
-    try:
-        work()
-    except UserError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
 
 
 def _train(options: Options) -> None:
@@ -115,7 +110,9 @@ def train_process(options: Options) -> None:
         logger = make_logger(options, processes.rank)
         for line in said:
             logger.write(line)
-        checkpoint = read_checkpoint(options.load_model) if options.load_model else None
+        checkpoint = None
+        if options.load_model:
+            checkpoint = in_turn(processes, lambda: open_checkpoint(options, logger.write))
         options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
         trainer = make_trainer(options, checkpoint, processes, logger)
         logger.write(f"on {processes.device}; run in {options.save_dir.absolute()}")

@@ -9,9 +9,18 @@ from centernet.archive import unpack
 from centernet.datasets.owners import OWNERS, Part, Published
 from centernet.download import DownloadError, fetch
 from centernet.errors import UserError
+from centernet.exit_code import exit_code
 from centernet.meter import Say, megabytes
 from centernet.options.flag import unknown
 from centernet.options.parser import ArgumentParser
+
+
+def get_data(argv: Sequence[str], root: str | Path | None = None, prog: str = "get_data.py") -> int:
+    """Fetch the data sets named in `argv` into data/ beneath `root`, by default the current folder.
+
+    The exit code is 2 when something could not be had.
+    """
+    return exit_code(prog, lambda: run(argv, Path.cwd() if root is None else Path(root), prog))
 
 
 def run(

@@ -31,7 +31,7 @@ def make_detector(
 ) -> Detector:
     """The detector of `checkpoint`, for data of `info`, else for what it learned itself."""
     said = checkpoint.description
-    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
+    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv", "dataset"))
     own = {
         flag.name: getattr(options.own, flag.name)
         for flag in flags_of(type(options.own))

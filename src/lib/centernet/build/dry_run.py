@@ -13,7 +13,12 @@ from pathlib import Path
 import torch
 
 from centernet.album import Album
-from centernet.build.checkpoint import as_checkpoint_says, named_checkpoint
+from centernet.build.checkpoint import (
+    as_checkpoint_says,
+    awaited_download,
+    named_checkpoint,
+    open_checkpoint,
+)
 from centernet.build.data import open_part
 from centernet.build.detection import make_detector
 from centernet.build.training import make_trainer
@@ -21,9 +26,8 @@ from centernet.datasets import not_yet_made
 from centernet.detectors.stream import open_stream
 from centernet.device import choose_devices
 from centernet.logger import Logger
-from centernet.models.checkpoint import read_checkpoint
 from centernet.models.networks import create_backbone
-from centernet.models.pretrained import classifier_file
+from centernet.models.pretrained import classifier
 from centernet.options.options import Options
 from centernet.tasks import TASKS
 from centernet.trains.distributed import Processes
@@ -37,7 +41,12 @@ def explain_training(options: Options) -> None:
     """Say what main.py would do; UserError for what would stop it."""
     logger = _begin(options)
     devices = choose_devices(options.gpus, logger.write)
-    checkpoint = read_checkpoint(options.load_model) if options.load_model else None
+    checkpoint, download = None, awaited_download(options) if options.load_model else None
+    if download:
+        logger.write(f"checkpoint: {download}; whether it fits is not checked")
+        options = replace(options, load_model="", weights="none")
+    elif options.load_model:
+        checkpoint = open_checkpoint(options)
     options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
     drawn = not_yet_made(options.dataset, options.data_dir, TASKS[options.task].needs)
     if drawn is not None:
@@ -64,7 +73,8 @@ def explain_test(options: Options, awaited: bool = False) -> None:
     device = choose_devices(options.gpus, logger.write)[0]
     last = options.save_dir / LAST
     missing = awaited and options.load_model == str(last) and not last.exists()
-    checkpoint = None if missing else named_checkpoint(options)
+    download = awaited_download(options)
+    checkpoint = None if missing or download else named_checkpoint(options)
     options = as_checkpoint_says(options, checkpoint, ("dataset",))
     drawn = not_yet_made(options.dataset, options.data_dir, TASKS[options.task].needs)
     if drawn is not None:
@@ -74,7 +84,9 @@ def explain_test(options: Options, awaited: bool = False) -> None:
         logger.write(f"data: {source.info.name}, {len(source)} images to test on")
         if checkpoint is not None:
             make_detector(options, checkpoint, torch.device("cpu"), source.info)
-    if checkpoint is None:
+    if download:
+        logger.write(f"checkpoint: {download}; whether it fits is not checked")
+    elif checkpoint is None:
         logger.write(f"checkpoint: {last.absolute()}, once training has written it")
     else:
         logger.write(f"checkpoint: {checkpoint.name}, epoch {checkpoint.epoch}")
@@ -90,11 +102,14 @@ def explain_demo(options: Options) -> None:
     stream = open_stream(options.demo)
     Album.spare_the_originals(options.output_dir, stream)
     device = choose_devices(options.gpus, logger.write)[0]
-    checkpoint = named_checkpoint(options)
-    make_detector(options, checkpoint, torch.device("cpu"))
+    said = awaited_download(options)
+    if said is None:
+        checkpoint = named_checkpoint(options)
+        make_detector(options, checkpoint, torch.device("cpu"))
+        said = f"{checkpoint.name}, epoch {checkpoint.epoch}"
     count = len(stream)
     logger.write(f"pictures: {options.demo}" + (f", {count} in all" if count else ""))
-    logger.write(f"checkpoint: {checkpoint.name}, epoch {checkpoint.epoch}")
+    logger.write(f"checkpoint: {said}")
     logger.write(f"device: {device}")
     logger.write(f"writes: {options.output_dir.absolute()}")
 
@@ -114,10 +129,13 @@ def _without_download(options: Options, say: Say) -> Options:
     published = create_backbone(options.arch).pretrained
     if published is None:
         return options
-    url, path = classifier_file(published, options.root / "models")
-    if path.exists():
+    remote = classifier(published)
+    path = options.root / "models" / remote.name
+    if path.exists() or options.offline:
         return options
-    say(f"weights: {url} is downloaded to {path.absolute()} first; random ones stand in here")
+    say(
+        f"weights: {remote.url} is downloaded to {path.absolute()} first; random ones stand in here"
+    )
     return replace(options, weights="none")
 
 

@@ -85,7 +85,8 @@ def starting_weights(
 ) -> str:
     """Fill `model` from `checkpoint`, or its backbone from ImageNet; a line that says what was."""
     if checkpoint is None:
-        return initialise(model.backbone, options.weights, options.root / "models")
+        folder = options.root / "models"
+        return initialise(model.backbone, options.weights, folder, options.offline)
     loaded = load_weights(model, checkpoint, strict=False, wanted=description)
     return f"{checkpoint.name}: {loaded}"
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http.client import HTTPException
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import torch
 from torch import Tensor
 
+from centernet.download import Remote, fetch, remote_of
 from centernet.errors import UserError
 from centernet.models.networks.backbone import Backbone, Pretrained
 
 CHOICES = "'imagenet', 'none' or the path of an ImageNet classifier"
 
 
-def initialise(backbone: Backbone, weights: str | Path, folder: str | Path) -> str:
+def initialise(
+    backbone: Backbone, weights: str | Path, folder: str | Path, offline: bool = False
+) -> str:
     """Copy ImageNet weights into the trunk of `backbone` and return one line that says so.
 
     `weights` is "imagenet" (the published classifier, looked for in `folder` and else downloaded
-    into it), "none" (leave the random weights), or the path of a classifier in the published
-    layout. The published classifiers saw RGB and the tasks feed BGR, as the originals do; a
-    training from here adapts within its first epochs.
+    into it unless `offline`), "none" (leave the random weights), or the path of a classifier in the
+    published layout. The published classifiers saw RGB and the tasks feed BGR, as the originals do;
+    a training from here adapts within its first epochs.
 
     Raises UserError if the file cannot be had or read, or is of another architecture.
     """
@@ -39,8 +41,9 @@ def initialise(backbone: Backbone, weights: str | Path, folder: str | Path) -> s
             )
         return "backbone: random weights (no ImageNet weights are published for this architecture)"
     if weights == "imagenet":
-        url, path = classifier_file(published, folder)
-        state = read(path) if path.exists() else download(url, path)
+        hint = ", or start from random weights with --weights none"
+        path = fetch(classifier(published), folder, offline=offline, hint=hint)
+        state = read(path)
     else:
         path = Path(weights)
         if not path.is_file():
@@ -50,24 +53,10 @@ def initialise(backbone: Backbone, weights: str | Path, folder: str | Path) -> s
     return f"backbone: {count} tensors from {path}"
 
 
-def classifier_file(published: Pretrained, folder: str | Path) -> tuple[str, Path]:
-    """(address, path in `folder`) of a published classifier."""
-    return published.url, Path(folder) / Path(urlparse(published.url).path).name
-
-
-def download(url: str, path: Path) -> Mapping[str, Tensor]:
-    """Fetch a published classifier to `path`, check the hash that its name states, and read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    hash_prefix = path.stem.rpartition("-")[2]
-    try:
-        torch.hub.download_url_to_file(url, str(path), hash_prefix)
-    except (OSError, HTTPException, RuntimeError) as error:
-        # OSError: no network, dead host, HTTP error, full disk. RuntimeError: another hash.
-        raise UserError(
-            f"cannot download {url} ({error}); place the file at {path} by hand, "
-            "or start from random weights with --weights none"
-        ) from error
-    return read(path)
+def classifier(published: Pretrained) -> Remote:
+    """The published classifier; the last word of its name is the beginning of its hash."""
+    remote = remote_of(published.url)
+    return replace(remote, digest=f"sha256:{Path(remote.name).stem.rpartition('-')[2]}")
 
 
 def read(path: Path) -> Mapping[str, Tensor]:

@@ -108,7 +108,12 @@ class Model:
         at_least=-1,
     )
     down_ratio: int = option(4, "stride of the output maps", (4,))
-    load_model: str = option("", "checkpoint to start from")
+    load_model: str = option(
+        "",
+        "checkpoint to start from: a file, an http(s) address, or the name of a published one, as"
+        " ctdet_coco_dla_2x; the last two are kept in models/",
+    )
+    offline: bool = option(False, "download nothing: take what lies in models/")
     resume: bool = option(
         False,
         "go on with this run: load model_last.pth unless --load_model is given, when training also"
@@ -131,7 +136,9 @@ class Input:
     input_h: int = option(-1, "height of the input, before --input_res", at_least=-1)
     input_w: int = option(-1, "width of the input, before --input_res", at_least=-1)
     fix_res: bool = option(
-        False, "resize every image to the input size (this is what happens anyhow)"
+        False,
+        "resize every image to the input size (this is what happens anyhow, but with checkpoints of"
+        " mmdetection)",
     )
     keep_res: bool = option(
         False, "keep the size of each image, padded to what the network divides"

@@ -14,7 +14,7 @@ from centernet.options.flag import Flag
 # fmt: off
 OF_THE_MOMENT = frozenset([
     "resume", "load_model", "weights", "test", "debug", "root", "demo", "output", "show", "exp_id",
-    "dry_run",
+    "dry_run", "offline",
 ])
 # What belongs to the network, also when it is tested or shown.
 OF_THE_MODEL = frozenset([
