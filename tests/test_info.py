@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +59,16 @@ def test_mistakes(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> 
     complaint = capsys.readouterr().err
     assert said in complaint
     assert len(complaint.splitlines()) == 1
+
+
+def test_the_documented_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """docs/checkup.md shows what the command prints."""
+    text = (Path(__file__).resolve().parents[1] / "docs" / "checkup.md").read_text()
+    assert info(["ctdet", "--arch", "res_18,resdcn_18,resconv_18"]) == 0
+    printed = [line.split("|") for line in capsys.readouterr().out.splitlines()]
+    for cells in (row for row in printed if len(row) > 1 and "_18" in row[1]):
+        figures = [cell.strip() for cell in (cells[1], *cells[4:7])]
+        assert f"| {' | '.join(figures)} |" in text
+    assert info(["ctdet", "--arch", "res_18", "--input_res", "1024", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["networks"]
+    assert f"at 1024 x 1024 are {row['flops'] / 2e9:.1f}" in text

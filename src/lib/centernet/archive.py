@@ -22,7 +22,7 @@ from centernet.errors import UserError
 from centernet.meter import Meter, Say
 
 Place = Callable[[str], str | None]
-# What the readers raise; RuntimeError (and its NotImplementedError): encrypted, unknown compression.
+# What the readers raise; RuntimeError and its NotImplementedError: encrypted, packed unknown ways.
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError)
 
 
