@@ -23,6 +23,7 @@ from centernet.models.model import CenterNet
 from centernet.options.flag import flags_of
 from centernet.options.options import Options
 from centernet.sketches import Sketches
+from centernet.tasks import TASKS
 from centernet.tasks.oracle import ORACLES, Oracle
 
 
@@ -39,8 +40,8 @@ def make_detector(
     }
     if info is None and "class_names" not in said:
         info = _published_facts(options, checkpoint)
-    own_size = TASKS[options.task].resolution(info, options.own)
-    resolution = tuple(said.get("input_size") or own_size)
+    task = TASKS[options.task]
+    resolution = tuple(said.get("input_size") or task.resolution(info, options.own))
     detector = load_detector(
         checkpoint,
         task=options.task,
@@ -77,8 +78,7 @@ def input_size(options: Options, resolution: Size, model: CenterNet) -> Size:
     if not divisible(size, backbone.pad, backbone.stride):
         raise UserError(
             f"input of {size[0]} x {size[1]}: height and width must be multiples of"
-            f" {backbone.pad + 1} for"
-            f" {options.arch}; set --input_res, or --input_h and --input_w"
+            f" {backbone.pad + 1} for {options.arch}; set --input_res, or --input_h and --input_w"
         )
     return size
 

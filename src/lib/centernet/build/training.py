@@ -43,7 +43,7 @@ def make_trainer(
     task = TASKS[options.task](source.info, options.own)
     seed_everything(options.seed)
     model = create_model(options.arch, task.heads, options.head_conv)
-    size = input_size(options, source.info.resolution, model)
+    size = input_size(options, task.resolution(source.info, options.own), model)
     description = describe(task, model, options.arch, options.head_conv, size, options.dataset)
     if processes.main and not (checkpoint and options.resume):
         logger.write(starting_weights(options, model, checkpoint, description))

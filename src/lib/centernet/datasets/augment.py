@@ -37,6 +37,7 @@ class View:
     width of the image when it is mirrored before the window is laid on it (then `center` is a
     point of the mirrored image), else None. `zoom` is the test scale: how much larger things look
     than they do at scale 1. `strayed` tells a view drawn at random from one of the whole image.
+    `bounds` (height, width) is the size of the image, where a detection may depend on it.
     """
 
     center: tuple[float, float]
@@ -45,6 +46,7 @@ class View:
     mirror: int | None = None
     zoom: float = 1.0
     strayed: bool = False
+    bounds: tuple[float, float] | None = None
 
     def upright(self, size_wh: tuple[int, int]) -> NDArray[np.float64]:
         """(2, 3) from the (already mirrored) image to the canvas, without the rotation."""
@@ -89,6 +91,19 @@ def padded(size: Size, pad: int) -> Size:
     return (size[0] | pad) + 1, (size[1] | pad) + 1
 
 
+def map_size(size: Size, stride: int) -> Size:
+    """(height, width) of the maps that a network of `stride` makes of an input of `size`."""
+    return -(-size[0] // stride), -(-size[1] // stride)
+
+
+def divisible(size: Size, pad: int, stride: int) -> bool:
+    """Whether a network doubles what it has halved back to the same size.
+
+    So it is when the maps are, that is for multiples of pad + 1 and the `stride` - 1 sizes below.
+    """
+    return not any(side % ((pad + 1) // stride) for side in map_size(size, stride))
+
+
 class SquareFraming:
     """Views whose width is the longer side of the image, as all 2D tasks use them."""
 
@@ -120,9 +135,17 @@ class SquareFraming:
         return View(center, float(max(image))), canvas
 
     def train(
-        self, image: Size, view: View, augmentation: Augmentation, rng: np.random.Generator
+        self,
+        image: Size,
+        view: View,
+        augmentation: Augmentation,
+        rng: np.random.Generator,
+        canvas: Size | None = None,
     ) -> View:
-        """A random view of an `image` (height, width), starting from the `whole` one."""
+        """A random view of an `image` (height, width), starting from the `whole` one.
+
+        `canvas` is the size of the input, for views whose scale depends on it.
+        """
         (height, width), scale = image, np.asarray(view.scale, dtype=np.float64)
         x, y = view.center
         if augmentation.random_crop:
@@ -171,7 +194,12 @@ class WideFraming(SquareFraming):
         return View((image[1] / 2, image[0] / 2), (float(seen[1]), float(seen[0]))), canvas
 
     def train(
-        self, image: Size, view: View, augmentation: Augmentation, rng: np.random.Generator
+        self,
+        image: Size,
+        view: View,
+        augmentation: Augmentation,
+        rng: np.random.Generator,
+        canvas: Size | None = None,
     ) -> View:
         """`view` itself or, with the chance of `augmentation.crop_chance`, scaled and shifted."""
         if rng.random() >= augmentation.crop_chance:

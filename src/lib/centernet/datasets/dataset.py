@@ -14,6 +14,7 @@ from centernet.datasets.augment import (
     Augmentation,
     Colour,
     Size,
+    map_size,
     normalise,
 )
 from centernet.datasets.image import ImageError
@@ -68,7 +69,7 @@ class Dataset(TorchDataset):
         framing, shape = self.task.framing, (image.shape[0], image.shape[1])
         view, size = framing.whole(shape, self.size, pad=self.pad, keep_res=self.keep_res)
         if self.augmentation is not NO_AUGMENTATION:
-            view = framing.train(shape, view, self.augmentation, rng)
+            view = framing.train(shape, view, self.augmentation, rng, size)
         jitter = self.augmentation.colour and self.task.colour_jitter
         colour = Colour.draw(rng) if jitter else None
         return self.see(index, image, view, size, colour)
@@ -79,10 +80,9 @@ class Dataset(TorchDataset):
         """The sample of `image` in a given view: no draw is left to make."""
         info = self.source.info
         canvas = view.warp(image, (size[1], size[0]))
-        map_size = size[0] // self.stride, size[1] // self.stride
-        objects = self.source.objects(index)
-        objects = objects.warp(view, (map_size[1], map_size[0]), info.flip_pairs)
-        targets = self.task.encode(objects, map_size)
+        height, width = map_size(size, self.stride)
+        objects = self.source.objects(index).warp(view, (width, height), info.flip_pairs)
+        targets = self.task.encode(objects, (height, width))
         return {
             "input": torch.from_numpy(normalise(canvas, info.mean, info.std, colour)),
             **{name: torch.from_numpy(value) for name, value in targets.items()},

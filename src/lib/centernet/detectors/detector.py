@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from centernet.datasets.augment import Size
+from centernet.datasets.augment import Size, divisible, map_size
 from centernet.detectors.preprocess import Prepared, Preprocess, Triple, as_image, to_batch
 from centernet.detectors.results import Detections
 from centernet.detectors.stream import Frame, Pictures, SourceLike, Video, open_stream
@@ -93,11 +93,12 @@ class Detector:
     ) -> None:
         if not scales or min(scales) <= 0:
             raise ValueError(f"test scales must be positive, not {scales}")
-        size = input_size or task.info.resolution
-        divisor = model.backbone.pad + 1
-        if (not keep_res or task.framing.one_size) and any(side % divisor for side in size):
+        size = input_size or task.resolution(task.info, task.options)
+        pad, stride = model.backbone.pad, model.backbone.stride
+        used = not keep_res or task.framing.one_size
+        if used and not divisible(size, pad, stride):
             raise UserError(
-                f"input of {size[0]} x {size[1]}: height and width must be multiples of {divisor}"
+                f"input of {size[0]} x {size[1]}: height and width must be multiples of {pad + 1}"
                 " for this network"
             )
         self.task = task
@@ -171,8 +172,8 @@ class Detector:
 
     def _with_truth(self, prepared: Prepared, objects: Objects) -> Prepared:
         assert self.oracle is not None
-        stride = self.model.backbone.stride
-        size = prepared.shape[1] // stride, prepared.shape[2] // stride
+        seen = prepared.shape[1], prepared.shape[2]
+        size = map_size(seen, self.model.backbone.stride)
         return replace(prepared, truth=self.oracle.truth(objects, prepared.view, size))
 
     def finish(self, images: Iterable[Ready]) -> Iterator[Detections]:

@@ -72,6 +72,8 @@ class Preprocess:
 def enlarged(view: View, factor: float) -> View:
     """`view` of an image, on the same image enlarged by `factor`."""
     center = (view.center[0] * factor, view.center[1] * factor)
+    if view.bounds is not None:
+        view = replace(view, bounds=(view.bounds[0] * factor, view.bounds[1] * factor))
     if isinstance(view.scale, tuple):
         return replace(view, center=center, scale=tuple(side * factor for side in view.scale))
     return replace(view, center=center, scale=view.scale * factor)

@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from centernet.models.networks import Backbone, create_backbone
+from centernet.models.networks.pooling import POOLINGS
 
 HEAT_BIAS = -2.19  # sigmoid(-2.19) = 0.1: a heat map starts out sure that there is nothing
 
@@ -21,6 +22,9 @@ class HeadSpec(Protocol):
     @property
     def bias(self) -> float | None: ...
 
+    @property
+    def pooling(self) -> str | None: ...
+
 
 class CenterNet(nn.Module):
     """`backbone` with a head for each of `heads` on every stage.
@@ -28,6 +32,7 @@ class CenterNet(nn.Module):
     A value of `heads` is the number of output channels, or an object with `channels` and `bias`;
     a bare number gets the bias of a heat map when its name contains "hm". `head_conv` is the width
     of the hidden layer of the heads: None or -1 for the backbone's default, 0 for no hidden layer.
+    Heads whose `pooling` names one of POOLINGS see the feature map through that, one a stage.
 
     Heads are registered in the order of the published checkpoints, by which optimizer states
     count: sorted by name if `backbone.sorted_heads`, else as given.
@@ -43,6 +48,13 @@ class CenterNet(nn.Module):
         if head_conv is None or head_conv == -1:
             head_conv = backbone.head_conv
         self.backbone = backbone
+        self.poolings = nn.ModuleDict()
+        self.pooling_of = {name: getattr(head, "pooling", None) for name, head in heads.items()}
+        for pooling in dict.fromkeys(self.pooling_of.values()):
+            if pooling is not None:
+                make = POOLINGS[pooling]
+                each = [make(backbone.channels) for _ in range(backbone.stages)]
+                self.poolings[pooling] = nn.ModuleList(each)
         self.heads = nn.ModuleDict()
         for name in sorted(heads) if backbone.sorted_heads else heads:
             channels, bias = channels_and_bias(name, heads[name])
@@ -60,8 +72,13 @@ class CenterNet(nn.Module):
 
     def stage_maps(self, feature: Tensor, stage: int) -> dict[str, Tensor]:
         """The raw maps that the heads of one stage make of its feature map."""
+        seen: dict[str | None, Tensor] = {None: feature}
+        for pooling, modules in self.poolings.items():
+            seen[pooling] = modules[stage](feature)
         return {
-            name: (head[stage] if isinstance(head, nn.ModuleList) else head)(feature)
+            name: (head[stage] if isinstance(head, nn.ModuleList) else head)(
+                seen[self.pooling_of[name]]
+            )
             for name, head in self.heads.items()
         }
 

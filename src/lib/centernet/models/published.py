@@ -1,18 +1,22 @@
 """Names of tensors in the checkpoints that others published, and how they become ours.
 
-Our keys are `backbone.<name>` and `heads.<name>`; the published ones are the bare `<name>`, often
-behind the `module.` that a data-parallel wrapper leaves. ExtremeNet (Zhou et al., "Bottom-up Object
-Detection by Grouping Extreme and Center Points", CVPR 2019) is the same two-stack hourglass as ours
-with other head names, so that its weights start the `exdet` task.
+Our keys are `backbone.<name>`, `poolings.<name>` and `heads.<name>`; the published ones are the
+bare `<name>`, often behind the `module.` that a data-parallel wrapper leaves. ExtremeNet (Zhou et
+al., "Bottom-up Object Detection by Grouping Extreme and Center Points", CVPR 2019) is the same
+two-stack hourglass as ours with other head names, so that its weights start the `exdet` task. Of
+the keypoint triplets (Duan et al., ICCV 2019) there are two public programs, which name the same
+tensors differently: the authors' calls the parts `tl_cnvs`, `tl_heats`, ..., the other one as we
+do, but `top` what we call `up1`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-PREFIXES = ("backbone.", "heads.")
+PREFIXES = ("backbone.", "poolings.", "heads.")
 WRAPPERS = ("module.", "_orig_mod.")
 EXTREMENET_HEADS = {
     "t_heats": "hm_t",
@@ -25,6 +29,8 @@ EXTREMENET_HEADS = {
     "b_regrs": "reg_b",
     "r_regrs": "reg_r",
 }
+TRIPLET_PARTS = {"cnvs": "cnvs", "heats": "hmap", "tags": "embd", "regrs": "regs"}
+_TRIPLET_PART = re.compile(r"(tl|br|ct)_(cnvs|heats|tags|regrs)\.")
 
 
 def published_key(key: str) -> str:
@@ -49,17 +55,26 @@ def _unwrap(key: str) -> str:
 def our_names(weights: Mapping[str, Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
     """Rename the tensors of a checkpoint to `keys`, the names of the model at hand.
 
-    Accepts our own names, published names and ExtremeNet's; a name that matches none of `keys`
-    stays as it is (it belongs to a part that this model does not have).
+    Accepts our own names, published names, ExtremeNet's and those of both programs for triplets; a
+    name that matches none of `keys` stays as it is (it belongs to a part that this model does not
+    have).
     """
     ours = {published_key(key): key for key in keys}
     renamed = {}
     for key, value in unwrapped(weights).items():
-        name = _from_extremenet(published_key(key))
-        renamed[ours.get(name, key)] = value
+        published = published_key(key)
+        names = (published, _from_extremenet(published), _from_triplets(published))
+        renamed[next((ours[name] for name in names if name in ours), key)] = value
     return renamed
 
 
 def _from_extremenet(name: str) -> str:
     head, dot, rest = name.partition(".")
     return EXTREMENET_HEADS.get(head, head) + dot + rest
+
+
+def _from_triplets(name: str) -> str:
+    name = _TRIPLET_PART.sub(lambda part: f"{TRIPLET_PARTS[part[2]]}_{part[1]}.", name)
+    name = name.replace(".P1_look_conv.", ".p1_look_conv.")
+    name = name.replace(".P2_look_conv.", ".p2_look_conv.")
+    return name.replace(".top.", ".up1.")

@@ -25,7 +25,7 @@ from centernet.options.field import CentreOptions, option
 from centernet.tasks import twins
 from centernet.tasks.grouping import BOTTOM, LEFT, RIGHT, TOP, aggregate_edges, group
 from centernet.tasks.losses import Focal, Loss, MeanSquare, at_centres, kept_sigmoid
-from centernet.tasks.peaks import Peaks, gather, local_maxima, top_k_of_each
+from centernet.tasks.peaks import Peaks, gather, local_maxima, top_k_by_class
 from centernet.tasks.targets import draw_gaussian, draw_wide_gaussian, object_radius
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
@@ -164,12 +164,8 @@ class Exdet(Task):
             along_x = aggregate_edges(heat[:, [TOP, BOTTOM]], -1, weight)
             along_y = aggregate_edges(heat[:, [LEFT, RIGHT]], -2, weight)
             heat = torch.stack([along_x, along_y], dim=2).flatten(1, 2)
-        # First in each class, then of all: so the cut among equal scores falls as published.
-        each = top_k_of_each(local_maxima(heat.flatten(0, 1)).clamp(max=1), k)
-        flat = Peaks(*(field.flatten(1) for field in each))
-        scores, order = flat.scores.topk(min(k, flat.scores.shape[1]))
-        chosen = (field.gather(1, order) for field in flat[1:])
-        return Peaks(*(field.unflatten(0, (-1, 4)) for field in (scores, *chosen)))
+        peaks = top_k_by_class(local_maxima(heat.flatten(0, 1)).clamp(max=1), k)
+        return Peaks(*(field.unflatten(0, (-1, 4)) for field in peaks))
 
     def finish(
         self,

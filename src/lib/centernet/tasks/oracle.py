@@ -25,9 +25,15 @@ Targets = Mapping[str, Tensor]
 
 # The heads that each published switch (--eval_oracle_...) makes perfect, in any task.
 ORACLES: dict[str, tuple[str, ...]] = {
-    "hm": ("hm", "hm_t", "hm_l", "hm_b", "hm_r", "hm_c"),
+    "hm": (
+        *("hm", "hm_t", "hm_l", "hm_b", "hm_r", "hm_c"),
+        *("hmap_tl", "hmap_br", "hmap_ct"),
+    ),
     "wh": ("wh",),
-    "offset": ("reg", "reg_t", "reg_l", "reg_b", "reg_r"),
+    "offset": (
+        *("reg", "reg_t", "reg_l", "reg_b", "reg_r"),
+        *("regs_tl", "regs_br", "regs_ct"),
+    ),
     "kps": ("hps",),
     "hmhp": ("hm_hp",),
     "hp_offset": ("hp_offset",),

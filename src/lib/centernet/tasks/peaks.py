@@ -53,6 +53,17 @@ def top_k_of_each(heat: Tensor, k: int) -> Peaks:
     return Peaks(scores, index, classes, y.float(), (index - y * width).float())
 
 
+def top_k_by_class(heat: Tensor, k: int) -> Peaks:
+    """As `top_k`, but taken in each class first and then of all.
+
+    So the published grouping of extreme points cuts: what it puts together depends on which of
+    equal values survive.
+    """
+    each = Peaks(*(field.flatten(1) for field in top_k_of_each(heat, k)))
+    scores, order = each.scores.topk(min(k, each.scores.shape[1]))
+    return Peaks(scores, *(field.gather(1, order) for field in each[1:]))
+
+
 def gather(maps: Tensor, index: Tensor) -> Tensor:
     """Values of `maps` (B, C, H, W) at `index` (B, K): (B, K, C)."""
     wanted = index.unsqueeze(1).expand(-1, maps.shape[1], -1)  # (B, C, K)

@@ -36,11 +36,11 @@ def gaussian_radius(height: float, width: float, overlap: float = 0.7) -> float:
 
 @njit
 def draw_gaussian(
-    heat: NDArray[np.float32], x: int, y: int, radius: int, peak: float = 1.0
+    heat: NDArray[np.float32], x: int, y: int, radius: int, peak: float = 1.0, delta: float = 6.0
 ) -> None:
-    """Raise `heat` (H, W) to a gaussian of sigma = diameter / 6 around (x, y) inside it."""
+    """Raise `heat` (H, W) to a gaussian of sigma = diameter / `delta` around (x, y) inside it."""
     height, width = heat.shape
-    sigma = (2 * radius + 1) / 6
+    sigma = (2 * radius + 1) / delta
     for row in range(max(0, y - radius), min(height, y + radius + 1)):
         for column in range(max(0, x - radius), min(width, x + radius + 1)):
             squared = (column - x) * (column - x) + (row - y) * (row - y)

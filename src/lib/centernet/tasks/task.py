@@ -35,6 +35,8 @@ class Head:
     `stat` is the loss's name in the log; heads that share a name are summed. `activation` turns
     the raw map into its meaning. `flip` brings the map of a mirrored image back into the image's
     frame so that both can be averaged; without it the flip test uses the upright image's map alone.
+    `beside` names heads whose maps the loss sees behind this one's, as further channels. `pooling`
+    is what the head sees the features through (`models/networks/pooling.py`).
     """
 
     channels: int
@@ -44,6 +46,14 @@ class Head:
     bias: float | None = None
     activation: Callable[[Tensor], Tensor] | None = None
     flip: Callable[[Tensor], Tensor] | None = None
+    beside: tuple[str, ...] = ()
+    pooling: str | None = None
+
+    def learned(self, name: str, maps: Mapping[str, Tensor]) -> Tensor:
+        """What the loss of this head, called `name`, sees of the raw `maps` of one stage."""
+        if not self.beside:
+            return maps[name]
+        return torch.cat([maps[name], *(maps[other] for other in self.beside)], dim=1)
 
 
 class Task(ABC):
@@ -62,6 +72,11 @@ class Task(ABC):
         self.info = info
         self.options = self.Options() if options is None else options
         self.heads = self.make_heads()
+
+    @classmethod
+    def resolution(cls, info: Info, options: Any) -> tuple[int, int]:
+        """(height, width) of the input where none is asked for: the data set's own."""
+        return info.resolution
 
     @abstractmethod
     def make_heads(self) -> dict[str, Head]:
@@ -99,7 +114,7 @@ class Task(ABC):
         total: Tensor | float = 0.0
         for name, head in self._taught():
             values = [
-                head.loss.value(head.loss.totals(maps[name], targets), counts[name])
+                head.loss.value(head.loss.totals(head.learned(name, maps), targets), counts[name])
                 for maps in stages
             ]
             mean = torch.stack(values).mean()

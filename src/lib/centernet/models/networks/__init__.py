@@ -7,7 +7,7 @@ from functools import partial
 from centernet.errors import UserError
 from centernet.models.networks.backbone import Backbone
 from centernet.models.networks.dla import DLA
-from centernet.models.networks.hourglass import Hourglass
+from centernet.models.networks.hourglass import TINY_DIMS, Hourglass
 from centernet.models.networks.mobilenet import MobileNet
 from centernet.models.networks.resnet import ResNet
 
@@ -21,8 +21,12 @@ BACKBONES: dict[str, partial[Backbone]] = {
     "dla_34": partial(DLA, dcn=True),
     "hourglass": partial(Hourglass, stacks=2),
     "hourglass_52": partial(Hourglass, stacks=1),
+    "tiny_hourglass": partial(Hourglass, stacks=1, dims=TINY_DIMS),
     "mobilenetv3": partial(MobileNet),
 }
+
+# Other programs' names for some of them.
+ALIASES = {"large_hourglass": "hourglass", "small_hourglass": "hourglass_52"}
 
 __all__ = ["BACKBONES", "Backbone", "create_backbone"]
 
@@ -33,6 +37,7 @@ def create_backbone(name: str, dcn: bool | None = None) -> Backbone:
     `dcn` overrides whether it has deformable convolutions: `res_18` with True is `resdcn_18`.
     UserError for an unknown name, and for `dcn` where the family has no such choice.
     """
+    name = ALIASES.get(name, name)
     if name not in BACKBONES:
         raise UserError(f"unknown architecture '{name}', choose one of: {', '.join(BACKBONES)}")
     build = BACKBONES[name]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from centernet.models.networks.backbone import Backbone
 
 DIMS = (256, 256, 384, 384, 384, 512)  # width at strides 4, 8, ... 128
+TINY_DIMS = (256, 128, 256, 256, 256, 384)
 MODULES = (2, 2, 2, 2, 2, 4)  # residual blocks at each
 
 
