@@ -13,9 +13,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # training
-run train ctdet --exp_id coco_hg --dataset coco --arch hourglass \
-    --load_model models/ExtremeNet_500000.pth --batch_size 24 --lr 2.5e-4 --num_epochs 50 \
-    --lr_step 40
+run train ctdet --exp_id coco_hg --dataset coco --arch hourglass --load_model ExtremeNet_500000 \
+    --batch_size 24 --lr 2.5e-4 --num_epochs 50 --lr_step 40
 # as it is
 run test ctdet --exp_id coco_hg --dataset coco --arch hourglass --keep_res --resume
 # and mirrored

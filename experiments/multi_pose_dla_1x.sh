@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Poses on COCO, DLA-34, short schedule.
 #
-# Starts from the published ctdet_coco_dla_2x, or a copy of the model_last.pth of that script.
+# Starts from the published weights of ctdet_coco_dla_2x.
 #
 #: expected flip: AP 54.7
 #: band: 0.4
@@ -12,8 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # training
 run train multi_pose --exp_id dla_1x --dataset coco_hp --arch dla_34 \
-    --load_model models/ctdet_coco_dla_2x.pth --batch_size 128 --lr 5e-4 --num_epochs 140 \
-    --lr_step 90,120
+    --load_model ctdet_coco_dla_2x --batch_size 128 --lr 5e-4 --num_epochs 140 --lr_step 90,120
 # as it is
 run test multi_pose --exp_id dla_1x --dataset coco_hp --arch dla_34 --keep_res --resume
 # and mirrored

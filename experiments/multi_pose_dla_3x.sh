@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Poses on COCO, DLA-34, long schedule.
 #
-# Starts from the published ctdet_coco_dla_2x, or a copy of the model_last.pth of that script.
+# Starts from the published weights of ctdet_coco_dla_2x.
 #
 #: expected flip: AP 58.9
 #: band: 0.4
@@ -12,8 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # training
 run train multi_pose --exp_id dla_3x --dataset coco_hp --arch dla_34 \
-    --load_model models/ctdet_coco_dla_2x.pth --batch_size 128 --lr 5e-4 --num_epochs 320 \
-    --lr_step 270,300
+    --load_model ctdet_coco_dla_2x --batch_size 128 --lr 5e-4 --num_epochs 320 --lr_step 270,300
 # as it is
 run test multi_pose --exp_id dla_3x --dataset coco_hp --arch dla_34 --keep_res --resume
 # and mirrored

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Poses on COCO, Hourglass-104, short schedule.
 #
-# Starts from the published ctdet_coco_hg, or a copy of the model_last.pth of that script.
+# Starts from the published weights of ctdet_coco_hg.
 #
 #: expected flip: AP 58.7
 #: band: 0.4
@@ -11,8 +11,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # training
-run train multi_pose --exp_id hg_1x --dataset coco_hp --arch hourglass \
-    --load_model models/ctdet_coco_hg.pth --batch_size 24 --lr 2.5e-4 --num_epochs 50 --lr_step 40
+run train multi_pose --exp_id hg_1x --dataset coco_hp --arch hourglass --load_model ctdet_coco_hg \
+    --batch_size 24 --lr 2.5e-4 --num_epochs 50 --lr_step 40
 # as it is
 run test multi_pose --exp_id hg_1x --dataset coco_hp --arch hourglass --keep_res --resume
 # and mirrored

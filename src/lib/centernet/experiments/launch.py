@@ -71,8 +71,6 @@ def _training(
     machine = at_hand(more.get("gpus")) if machine is None else machine
     given = dict(line.given)
     given |= _share(script, line, more, machine) | more | {"gpus": machine.gpus}
-    if "load_model" in line.given and "load_model" not in more:
-        given["load_model"] = str(root / line.given["load_model"])
     notes = [_told(script, given, machine)]
     folder = _folder(given, line.task, root)
     if (folder / LAST).exists():
@@ -110,7 +108,7 @@ def _check_same(task: str, given: Mapping[str, Any], folder: Path, root: Path) -
     try:
         saved = json.loads((folder / SAVED).read_text(encoding="utf-8"))
         had = telling(saved, task, groups.TRAIN)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder / SAVED}: cannot be read ({error}); move {folder} away"
         ) from error

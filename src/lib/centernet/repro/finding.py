@@ -70,7 +70,7 @@ class Run:
     @cached_property
     def _events(self) -> list[Event]:
         if not self.folder.is_dir():
-            raise NoFigure(f"no folder {self.place}")
+            raise NoFigure(f"no run in {self.place}")
         try:
             events = Record(self.folder).read()
             place = broken_seal(events)
