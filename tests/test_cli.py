@@ -48,6 +48,13 @@ def weights(root: Path, run: str) -> dict[str, torch.Tensor]:
 
 
 class TestTrain:
+    def test_says_which_deformable_convolution_runs(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        line = "--exp_id d --arch resdcn_18 --dcn torchvision --num_epochs 1 --num_iters 1"
+        assert train(tmp_path, line) == 0
+        assert "DCNv2: torchvision (forced)" in capsys.readouterr().out
+
     def test_leaves_a_run_folder(self, root: Path) -> None:
         folder = root / "exp" / "ctdet" / "a"
         for name in ("model_last.pth", "model_best.pth", "log.txt", "opt.json", "opt.txt"):

@@ -24,7 +24,7 @@ from centernet.build.checkpoint import (
 from centernet.build.data import open_part
 from centernet.build.detection import make_detector, make_sketches, run_budget, run_test
 from centernet.build.dry_run import explain_demo, explain_test, explain_training
-from centernet.build.process import make_logger, settle
+from centernet.build.process import make_logger, settle, where_it_runs
 from centernet.build.record import record_test, recorded
 from centernet.build.training import in_turn, make_trainer
 from centernet.detectors.detector import Detector
@@ -115,7 +115,8 @@ def train_process(options: Options) -> None:
             checkpoint = in_turn(processes, lambda: open_checkpoint(options, logger.write))
         options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
         trainer = make_trainer(options, checkpoint, processes, logger)
-        logger.write(f"on {processes.device}; run in {options.save_dir.absolute()}")
+        place = where_it_runs(trainer.step.model, processes.device)
+        logger.write(f"on {place}; run in {options.save_dir.absolute()}")
         if options.test:
             trainer.validate(trainer.epoch)
             return
@@ -136,7 +137,8 @@ def _test(options: Options) -> None:
     device = _one_device(options, logger)
     source = open_part(options, "test" if options.trainval else "val", logger)
     detector = make_detector(options, checkpoint, device, source.info)
-    logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {device}, {len(source)} images")
+    place = where_it_runs(detector.model, device)
+    logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {place}, {len(source)} images")
     run = run_budget if options.error_budget else run_test
     metrics = run(options, detector, source, logger)
     logger.write(f"time per image: {detector.timings}")
@@ -154,7 +156,9 @@ def _demo(options: Options) -> None:
     stream = open_stream(options.demo)
     checkpoint = named_checkpoint(options)
     logger = Logger()
-    detector = make_detector(options, checkpoint, _one_device(options, logger))
+    device = _one_device(options, logger)
+    detector = make_detector(options, checkpoint, device)
+    logger.write(f"{checkpoint.name} on {where_it_runs(detector.model, device)}")
     album = Album(
         options.output_dir, stream, options.vis_thresh, options.debugger_theme, options.show
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from centernet.logger import Logger
-from centernet.models.networks.DCNv2.backends import use_backend
+from centernet.models.networks.DCNv2 import DCN
+from centernet.models.networks.DCNv2.backends import describe_backend, use_backend
 from centernet.options.options import Options
 
 
@@ -15,6 +17,12 @@ def settle(options: Options) -> None:
         torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = not options.not_cuda_benchmark
     use_backend(None if options.dcn == "auto" else options.dcn)
+
+
+def where_it_runs(model: nn.Module, device: torch.device) -> str:
+    """The device and, if the network has deformable convolutions, what computes them there."""
+    deformable = any(isinstance(layer, DCN) for layer in model.modules())
+    return f"{device}; {describe_backend(device.type)}" if deformable else str(device)
 
 
 def make_logger(options: Options, rank: int = 0) -> Logger:
