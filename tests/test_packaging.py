@@ -174,7 +174,9 @@ def test_make_demo_trains_tests_and_draws():
     lines = [line for line in planned.stdout.splitlines() if line.startswith("cd src && ")]
     scripts = [line.split()[4] for line in lines]
     assert scripts == ["main.py", "test.py", "demo.py"]
-    assert all(line.split()[5] == "ctdet" and "--dataset toy" in line for line in lines)
+    assert all(line.split()[5:8] == ["ctdet", "--exp_id", "toy_demo"] for line in lines)
+    assert "--dataset toy" in lines[0]
+    assert all("/toy_demo/model_best.pth" in line for line in lines[1:])
 
 
 def fake_python(path: Path, version_check: int, venv: int) -> Path:
