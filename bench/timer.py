@@ -1,8 +1,9 @@
 """Comparing ways of doing one thing on a machine that others use too.
 
 The sides run in turn, round by round, in one process, so that whatever slows the machine slows them
-all. With one thread the clock counts the CPU time of this process, which other programs hardly
-touch; with several it must be the wall clock, and then only the least time means anything.
+all; each round begins with another side. With one thread the clock counts the CPU time of this
+process, which other programs hardly touch; with several it must be the wall clock, and then only
+the least time means anything.
 """
 
 from __future__ import annotations
@@ -75,8 +76,11 @@ def compare(sides: Mapping[str, Callable[[], object]], rounds: int = 9, warm_up:
         raise ValueError(f"{rounds} rounds are too few to tell noise from difference; at least 7")
     clock = time.process_time_ns if torch.get_num_threads() == 1 else time.perf_counter_ns
     times: dict[str, list[float]] = {side: [] for side in sides}
+    order = list(sides)
     for number in range(warm_up + rounds):
-        for side, work in sides.items():
+        turn = number % len(order)  # each side follows each other's caches equally often
+        for side in order[turn:] + order[:turn]:
+            work = sides[side]
             start = clock()
             work()
             elapsed = (clock() - start) / 1e6
