@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -211,3 +213,16 @@ def test_what_is_published_is_written_down_once() -> None:
             kind, _, digest = part.remote.digest.partition(":")
             assert len(digest) == {"sha256": 64, "md5": 32, "": 0}[kind]
             assert bool(part.remote.url) or bool(part.remote.page)
+
+
+SRC = Path(__file__).resolve().parents[1] / "src"
+
+
+@pytest.mark.parametrize("call", [[SRC / "tools" / "get_data.py"], ["-m", "centernet", "get_data"]])
+def test_from_the_command_line(call: list, tmp_path: Path) -> None:
+    words = [sys.executable, *map(str, call), "coco", "--check", "--data_dir", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "val2017: missing (815.6 MB): 0 of 5000 *.jpg" in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+    assert "missing: coco annotations_trainval2017" in done.stderr

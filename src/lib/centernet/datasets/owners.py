@@ -14,7 +14,7 @@ from centernet.download import Remote
 
 COCO_IMAGES = "http://images.cocodataset.org/zips/"
 COCO_ANNOTATIONS = "http://images.cocodataset.org/annotations/"
-VOC = "http://host.robots.ox.ac.uk/pascal/VOC/"
+VOC = "https://thor.robots.ox.ac.uk/pascal/VOC/"  # as host.robots.ox.ac.uk, where its page is
 KITTI = "https://s3.eu-central-1.amazonaws.com/avg-kitti/"
 PARTS_OF_A_SPLIT = ("train.txt", "val.txt", "trainval.txt", "test.txt")
 
