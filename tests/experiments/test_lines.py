@@ -47,6 +47,7 @@ def test_every_published_row_has_its_script() -> None:
     # The published file of the second split of KITTI has a shorter name than the flag.
     wanted = {"ddd_sub" if name == "ddd_subcnn" else name for name in PUBLISHED}
     extra = {f"ctdet_coco_{net}" for net in ("res18", "resconv18", "res50", "resdcn50")}
+    extra |= {"triplet_coco_hg52", "triplet_coco_hg104"}
     assert names == wanted | extra
     assert len(list(FOLDER.glob("*.sh"))) == len(names) + 1  # common.sh
 

@@ -30,6 +30,7 @@ NAMES = {
     "multi_pose": "multi_pose_dla_1x",
     "ddd": "ddd_3dop",
     "exdet": "exdet_coco_dla",
+    "triplet": "triplet_coco_hg52",
 }
 
 
