@@ -11,10 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.datasets.augment import Augmentation, View
+from centernet.datasets.augment import Augmentation, View, divisible, map_size
 from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
+from centernet.models.model import create_model
+from centernet.models.networks import BACKBONES
 from centernet.tasks import triplet
 from centernet.tasks.centre_check import CornerPairs, centre_scores
 from centernet.tasks.targets import draw_gaussian
@@ -381,3 +383,20 @@ def test_size_of_the_input() -> None:
     assert Triplet.resolution(info, TripletOptions()) == (511, 511)
     assert Triplet.resolution(replace(info, resolution=(128, 128)), TripletOptions()) == (127, 127)
     assert Triplet.resolution(info, TripletOptions(img_size=255)) == (255, 255)
+
+
+@pytest.mark.parametrize("arch", BACKBONES)
+def test_every_network_takes_the_odd_sizes(arch: str) -> None:
+    """All poolings and heads, on inputs one pixel smaller than what the network divides."""
+    task = task_with()
+    with torch.device("meta"):
+        model = create_model(arch, task.heads).eval()
+        backbone = model.backbone
+        size = backbone.pad, 3 * backbone.pad + 2
+        stages = model(torch.empty(1, 3, *size))
+    assert divisible(size, backbone.pad, backbone.stride)
+    assert not divisible((size[0] + 2, size[1]), backbone.pad, backbone.stride)
+    for maps in stages:
+        for name, value in maps.items():
+            wanted = (1, task.heads[name].channels, *map_size(size, backbone.stride))
+            assert tuple(value.shape) == wanted
