@@ -12,7 +12,7 @@ from tests.models.dcn.cases import Case, relative_error, run
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
 def test_dispatcher_contract(bias, order):
-    """Schema, fake tensors (shapes and strides), autograd registration: PyTorch's own check."""
+    """Schema, fake tensors (shapes and strides), autograd: opcheck raises where one is broken."""
     case = Case(bias=bias, groups=2)
     tensors = [None if t is None else t.requires_grad_() for t in case.tensors()]
     tensors[0] = tensors[0].detach().contiguous(memory_format=order).requires_grad_()
