@@ -22,10 +22,10 @@ from centernet.datasets.source import Info
 from centernet.detectors.merge import merge_scales
 from centernet.detectors.results import Detections
 from centernet.geometry import transform
+from centernet.models.model import HEAT_BIAS
 from centernet.tasks.losses import Loss
 
 Maps = dict[str, Tensor]
-HEAT_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare peaks at the start
 
 
 @dataclass(frozen=True)
