@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from centernet.datasets.pixels import mapped
 from centernet.geometry import affine
 
 Size = tuple[int, int]  # (height, width)
@@ -284,22 +285,31 @@ class Colour:
         return np.hstack([linear, offset[:, None]])
 
 
+def colour_matrix(
+    image: NDArray[np.uint8],
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    colour: Colour | None = None,
+) -> NDArray[np.float64]:
+    """(3, 4) map of the colours 0 .. 255 of `image` (H, W, 3) to the network's input.
+
+    Colours over 255, jittered, minus `mean`, over `std`; both in the image's own channel order.
+    """
+    if colour is None:
+        matrix = np.hstack([np.eye(3), np.zeros((3, 1))])
+    else:
+        matrix = colour.matrix(float(cv2.mean(image)[:3] @ GREY_WEIGHTS) / 255.0)
+    matrix[:, 3] -= mean
+    matrix /= np.asarray(std, dtype=np.float64)[:, None]
+    matrix[:, :3] /= 255.0
+    return matrix
+
+
 def normalise(
     image: NDArray[np.uint8],
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
     colour: Colour | None = None,
 ) -> NDArray[np.float32]:
-    """(H, W, 3) uint8 -> (3, H, W) float32: colours / 255, jittered, minus `mean`, over `std`.
-
-    `mean` and `std` are in the image's own channel order.
-    """
-    if colour is None:
-        matrix = np.hstack([np.eye(3), np.zeros((3, 1))])
-    else:
-        matrix = colour.matrix(float(image.mean(axis=(0, 1)) @ GREY_WEIGHTS) / 255.0)
-    matrix[:, 3] -= mean
-    matrix /= np.asarray(std, dtype=np.float64)[:, None]
-    matrix[:, :3] /= 255.0
-    pixels = cv2.transform(image.astype(np.float32), matrix)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    """(H, W, 3) uint8 -> (3, H, W) float32 by its `colour_matrix`."""
+    return mapped(image, colour_matrix(image, mean, std, colour))
