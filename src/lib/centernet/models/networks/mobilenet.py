@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torchvision
 from torch import Tensor, nn
 
 from centernet.models.networks.backbone import Backbone, Pretrained, init_kaiming
@@ -23,6 +22,8 @@ class MobileNet(Backbone):
     channels = WIDTH
 
     def __init__(self) -> None:
+        import torchvision  # slow to import, and a list of names does not need it
+
         super().__init__()
         trunk = torchvision.models.mobilenet_v3_large(weights=None)
         self.features = trunk.features

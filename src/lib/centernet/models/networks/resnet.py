@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torchvision
 from torch import Tensor, nn
 
 from centernet.models.networks.backbone import (
@@ -27,6 +26,8 @@ class ResNet(Backbone):
     """
 
     def __init__(self, depth: int, dcn: bool, conv: bool = False) -> None:
+        import torchvision  # slow to import, and a list of names does not need it
+
         super().__init__()
         trunk = torchvision.models.get_model(f"resnet{depth}", weights=None)
         self.conv1, self.bn1, self.relu, self.maxpool = (

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor
 from torch.library import Library
 
@@ -70,6 +69,8 @@ def _exportable(
 ) -> Tensor:
     if backends.forced_backend() == plain.NAME:
         return plain.forward(input, offset, mask, weight, bias, sampling)
+    import torchvision  # slow to import, and most commands never export
+
     if sampling.sigmoid_mask:
         mask = mask.sigmoid()
     return torchvision.ops.deform_conv2d(

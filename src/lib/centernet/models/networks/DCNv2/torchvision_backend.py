@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-import torchvision  # noqa: F401  registers torch.ops.torchvision
 from torch import Tensor
 
 from centernet.models.networks.DCNv2.sampling import Sampling
@@ -40,6 +41,13 @@ def _arguments(sampling: Sampling) -> tuple[int | bool, ...]:
     )
 
 
+def _operators() -> Any:
+    """torch.ops.torchvision; imported at the first call, because the import takes a second."""
+    import torchvision  # noqa: F401  registers them
+
+    return torch.ops.torchvision
+
+
 def forward(
     input: Tensor,
     offset: Tensor,
@@ -53,7 +61,7 @@ def forward(
     x, w = input.to(dtype), weight.to(dtype)
     off, modulation = _positions(offset.to(dtype), mask.to(dtype), sampling)
     b = w.new_zeros(w.shape[0]) if bias is None else bias.to(dtype)
-    out = torch.ops.torchvision.deform_conv2d(x, w, off, modulation, b, *_arguments(sampling))
+    out = _operators().deform_conv2d(x, w, off, modulation, b, *_arguments(sampling))
     return out.to(input.dtype)
 
 
@@ -71,7 +79,7 @@ def backward(
     off, modulation = _positions(offset.to(dtype), mask.to(dtype), sampling)
     b = w.new_zeros(w.shape[0])
     grad_input, grad_weight, grad_offset, grad_mask, grad_bias = (
-        torch.ops.torchvision._deform_conv2d_backward(
+        _operators()._deform_conv2d_backward(
             g, x, w, off, modulation, b, *_arguments(sampling)
         )
     )
