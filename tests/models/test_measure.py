@@ -86,7 +86,7 @@ def test_the_file_of_mmdetection_is_as_large_as_its_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    "arch", ["res_18", "resdcn_18", "resconv_18", "dla_34", "hourglass_52", "mobilenetv3"]
+    "arch", ["res_18", "resdcn_18", "resconv_18", "dla_34", "hourglass_52", "mobilenetv3", "unet"]
 )
 def test_cost_grows_with_the_area(arch: str) -> None:
     model = shapes_of(arch, COCO)

@@ -15,7 +15,7 @@ from centernet.models.networks.backbone import Backbone, init_bilinear
 from centernet.models.networks.hourglass import Hourglass
 
 HEADS = {"hm": 3, "wh": 2, "reg": 2}
-SMALL = ("res_18", "resdcn_18", "dlav0_34", "dla_34", "mobilenetv3")
+SMALL = ("res_18", "resdcn_18", "dlav0_34", "dla_34", "mobilenetv3", "unet")
 
 
 class Plain(Backbone):

@@ -10,6 +10,7 @@ from centernet.models.networks.dla import DLA
 from centernet.models.networks.hourglass import TINY_DIMS, Hourglass
 from centernet.models.networks.mobilenet import MobileNet
 from centernet.models.networks.resnet import ResNet
+from centernet.models.networks.unet import UNet
 
 DEPTHS = (18, 34, 50, 101, 152)
 
@@ -23,6 +24,7 @@ BACKBONES: dict[str, partial[Backbone]] = {
     "hourglass_52": partial(Hourglass, stacks=1),
     "tiny_hourglass": partial(Hourglass, stacks=1, dims=TINY_DIMS),
     "mobilenetv3": partial(MobileNet),
+    "unet": partial(UNet),
 }
 
 # Other programs' names for some of them.
