@@ -19,6 +19,7 @@ from tests.tasks.recorded import make_task
 
 DATASETS = {"ctdet": "coco", "multi_pose": "coco_hp", "ddd": "kitti", "exdet": "exdet"}
 RATE = 1.25e-4
+RTOL = 5e-3  # of gradients and of what Adam makes of them
 SLOW = ("hourglass",)
 
 
@@ -50,22 +51,37 @@ def by_published_name(named: Any) -> dict[str, torch.Tensor]:
     return {published_key(key): value for key, value in named}
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("case", step_cases())
-def test_step_is_the_originals(case: Any) -> None:
-    params, out, rtol = case.params, case.outputs, 5e-3
+def test_step_is_the_originals(case: Any, dtype: torch.dtype) -> None:
+    """Losses, maps and statistics in either precision; gradients and the update in float64.
+
+    Rounding adds up on the way back through the layers (in float32 to 0.3 % of a norm, as the
+    recorded cases say of themselves), and none of it may pass for an error of ours or hide one.
+    """
+    params, out = case.params, case.outputs
     task, model = build(params)
+    model.to(dtype)
     parameters = by_published_name(model.named_parameters())
     assert list(parameters) == params["param_names"]  # the order of optimizer states
     before = {name: p.detach().clone() for name, p in parameters.items()}
     image = recipe().make_input(params["seed"], params["input_shape"])
     assert recipe().digest(image) == params["input_digest"]
     batch = {key[6:]: torch.from_numpy(v) for key, v in case.inputs.items()}
-    batch |= {"input": torch.from_numpy(image), "index": torch.arange(len(image))}
+    batch |= {"input": torch.from_numpy(image).to(dtype), "index": torch.arange(len(image))}
     maps: dict[str, torch.Tensor] = {}
     model.register_forward_hook(lambda module, args, stages: maps.update(stages[-1]))
 
     stats = Step(task, model.train(), adam(model.parameters(), RATE))([batch])
 
+    check_outputs(stats, maps, out)
+    check_norms(model, params, out)
+    if dtype == torch.float64:
+        check_gradients(case, parameters)
+        check_update(parameters, before, out)
+
+
+def check_outputs(stats: dict[str, Any], maps: dict[str, Any], out: dict[str, Any]) -> None:
     for name, value in out.items():
         kind, _, rest = name.partition(".")
         if kind == "stat":
@@ -73,26 +89,26 @@ def test_step_is_the_originals(case: Any) -> None:
         elif kind == "out":
             found = maps[rest].detach().numpy()[:, : value.shape[1]]
             np.testing.assert_allclose(found, value, rtol=1e-4, atol=2e-4, err_msg=name)
-        elif kind == "grad":
-            found = parameters[rest].grad.numpy()[: value.shape[0]]
-            # The recorded gradient is of a float32 run; it says how far that strayed from float64.
-            atol = (rtol + case.meta["fp32_vs_fp64_gradnorm_relmax"]) * np.abs(value).max()
-            np.testing.assert_allclose(found, value, rtol=rtol, atol=atol, err_msg=name)
-    check_gradients(parameters, out, rtol)
-    check_norms(model, params, out)
-    check_update(parameters, before, out, rtol)
 
 
-def check_gradients(parameters: dict[str, Any], out: dict[str, Any], rtol: float) -> None:
-    norms, sums = out["grad_norm"], out["grad_sum"]
+def check_gradients(case: Any, parameters: dict[str, Any]) -> None:
+    """Norms of all, recorded in float64; sums of all and elements of one, recorded in float32."""
+    norms, sums = case.outputs["grad_norm"], case.outputs["grad_sum"]
     smallest = 1e-6 * np.nanmax(norms)
     for (name, parameter), norm, total in zip(parameters.items(), norms, sums, strict=True):
         if np.isnan(norm):
             assert parameter.grad is None, f"{name} must not get a gradient"
         elif norm > smallest:
-            assert float(parameter.grad.norm()) == pytest.approx(norm, rel=rtol), name
-            slack = rtol * norm * parameter.numel() ** 0.5
-            assert float(parameter.grad.double().sum()) == pytest.approx(total, abs=slack), name
+            assert float(parameter.grad.norm()) == pytest.approx(norm, rel=RTOL / 10), name
+            slack = RTOL * norm * parameter.numel() ** 0.5
+            assert float(parameter.grad.sum()) == pytest.approx(total, abs=slack), name
+    if case.meta["fp32_vs_fp64_gradnorm_relmax"] > RTOL / 2:
+        return  # the recorded elements are further than that from float64 themselves
+    for name, value in case.outputs.items():
+        if name.startswith("grad."):
+            found = parameters[name.removeprefix("grad.")].grad.numpy()[: value.shape[0]]
+            atol = RTOL * np.abs(value).max()
+            np.testing.assert_allclose(found, value, rtol=RTOL, atol=atol, err_msg=name)
 
 
 def check_norms(model: nn.Module, params: dict[str, Any], out: dict[str, Any]) -> None:
@@ -106,9 +122,7 @@ def check_norms(model: nn.Module, params: dict[str, Any], out: dict[str, Any]) -
         assert found == pytest.approx(variance, rel=1e-4), name
 
 
-def check_update(
-    parameters: dict[str, Any], before: dict[str, Any], out: dict[str, Any], rtol: float
-) -> None:
+def check_update(parameters: dict[str, Any], before: dict[str, Any], out: dict[str, Any]) -> None:
     """How far Adam moved every parameter; gradients near its epsilon of 1e-8 are left out."""
     moves, norms = out["param_after_delta_norm"], out["grad_norm"]
     compared = 0
@@ -117,6 +131,6 @@ def check_update(
         if np.isnan(norm):
             assert moved == 0.0, f"{name} has no gradient and must stay"
         elif norm > 1e-6 * np.nanmax(norms):
-            assert moved == pytest.approx(move, rel=rtol), name
+            assert moved == pytest.approx(move, rel=RTOL), name
             compared += 1
     assert compared > 0.8 * len(parameters)

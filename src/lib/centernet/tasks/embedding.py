@@ -30,7 +30,7 @@ class Embedding(Loss):
     def pairs(self, raw: Tensor, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
         """The numbers of each object at its two corners, and which objects there are: (B, N)."""
         first, second = (
-            gather(raw[:, [channel]].float(), targets[name]).squeeze(2)
+            gather(raw[:, [channel]], targets[name]).squeeze(2)
             for channel, name in enumerate(self.indices)
         )
         return first, second, targets[self.mask].float()

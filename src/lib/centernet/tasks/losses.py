@@ -3,7 +3,7 @@
 A loss gives `totals(raw, targets)`, the sums over this batch, and `counts(targets)`, what they are
 divided by; both are vectors of the same few terms. Keeping them apart lets several processes, or
 several parts of one batch, divide by the counts of the whole (`task.py`). Totals are computed from
-the network's raw maps (B, C, H, W) in float32 and are finite when there is no object.
+the network's raw maps (B, C, H, W), float32 or float64, and are finite when there is no object.
 
 Sources: focal loss of CornerNet (arXiv 1808.01244), regression at centres of "Objects as Points"
 (arXiv 1904.07850), multi-bin orientation of Mousavian et al. (arXiv 1612.00496).
@@ -54,7 +54,7 @@ class Focal(Loss):
 
     def totals(self, raw: Tensor, targets: Targets) -> Tensor:
         heat = targets[self.target]
-        logits = raw.float().clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+        logits = raw.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
         probability = torch.sigmoid(logits)
         hit = F.logsigmoid(logits) * (1 - probability) ** 2
         miss = F.logsigmoid(-logits) * probability**2 * (1 - heat) ** 4
@@ -76,9 +76,7 @@ class MeanSquare(Loss):
     activation: Callable[[Tensor], Tensor] | None = None
 
     def totals(self, raw: Tensor, targets: Targets) -> Tensor:
-        heat = raw.float()
-        if self.activation is not None:
-            heat = self.activation(heat)
+        heat = raw if self.activation is None else self.activation(raw)
         return ((heat - targets[self.target]) ** 2).sum().view(1)
 
     def counts(self, targets: Targets) -> Tensor:
@@ -136,7 +134,7 @@ class AtCentres(Loss):
 
     def totals(self, raw: Tensor, targets: Targets) -> Tensor:
         target = targets[self.target].float()
-        predicted = gather(raw.float(), targets[self.index])
+        predicted = gather(raw, targets[self.index])
         if self.activation is not None:
             predicted = self.activation(predicted)
         if self.relative:
@@ -178,7 +176,7 @@ class Dense(Loss):
 
     def totals(self, raw: Tensor, targets: Targets) -> Tensor:
         weight = targets[self.weight]
-        return l1(raw.float() * weight, targets[self.target] * weight).sum().view(1)
+        return l1(raw * weight, targets[self.target] * weight).sum().view(1)
 
     def counts(self, targets: Targets) -> Tensor:
         return targets[self.weight].sum().view(1)

@@ -66,7 +66,7 @@ class InBins(Loss):
     index: str = "ind"
 
     def totals(self, raw: Tensor, targets: Targets) -> Tensor:
-        values = gather(raw.float(), targets[self.index]).unflatten(2, (2, 4))  # (B, N, bin, 4)
+        values = gather(raw, targets[self.index]).unflatten(2, (2, 4))  # (B, N, bin, 4)
         bins, residuals = targets[self.bins], targets[self.residuals].float()
         logits = values[..., :2] * targets[self.mask].float()[:, :, None, None]
         entropy = F.cross_entropy(logits.flatten(0, 2), bins.flatten(), reduction="sum")

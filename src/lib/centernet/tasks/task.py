@@ -50,10 +50,13 @@ class Head:
     pooling: str | None = None
 
     def learned(self, name: str, maps: Mapping[str, Tensor]) -> Tensor:
-        """What the loss of this head, called `name`, sees of the raw `maps` of one stage."""
-        if not self.beside:
-            return maps[name]
-        return torch.cat([maps[name], *(maps[other] for other in self.beside)], dim=1)
+        """What the loss of this head, called `name`, sees of the raw `maps` of one stage.
+
+        Maps of a lower precision are made float32: sums over them would be too coarse.
+        """
+        seen = [maps[each] for each in (name, *self.beside)]
+        joined = seen[0] if len(seen) == 1 else torch.cat(seen, dim=1)
+        return joined.to(torch.promote_types(joined.dtype, torch.float32))
 
 
 class Task(ABC):
@@ -103,7 +106,9 @@ class Task(ABC):
         targets: Mapping[str, Tensor],
         counts: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """{"loss": weighted sum, then every `stat`}, averaged over the stages, in float32.
+        """{"loss": weighted sum, then every `stat`}, averaged over the stages.
+
+        Computed in float32, or in float64 where the maps are.
 
         `counts` replaces this batch's own divisors by those of a larger whole (several processes,
         accumulated parts).
