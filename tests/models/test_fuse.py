@@ -1,0 +1,140 @@
+"""Folded networks give the maps of those they were made of."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from centernet.models.fuse import fused, pairs
+from centernet.models.model import CenterNet, create_model
+from centernet.models.networks import BACKBONES
+from centernet.models.networks.DCNv2 import DCN
+from centernet.models.networks.hourglass import Hourglass
+from centernet.models.networks.pooling import POOLINGS
+from tests.models.awake import awaken
+
+HEADS = {"hm": 3, "wh": 2}
+BIG = ("50", "101", "152", "hourglass")
+# The projections of dla that nothing reads in testing.
+UNREAD = {"dla_34": 2, "dlav0_34": 2}
+
+
+def norms(model: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
+def agree(actual: Tensor, expected: Tensor) -> None:
+    assert expected.std() > 1e-3  # a map that is all the same would prove nothing
+    assert (actual - expected).norm() / expected.norm() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "arch",
+    [pytest.param(a, marks=pytest.mark.slow) if any(b in a for b in BIG) else a for a in BACKBONES],
+)
+def test_every_architecture_keeps_its_maps(arch: str) -> None:
+    torch.manual_seed(0)
+    model = awaken(create_model(arch, HEADS)).eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    lean = fused(model)
+    assert norms(lean) == UNREAD.get(arch, 0)
+    x = torch.randn(2, 3, model.backbone.pad + 1, 2 * (model.backbone.pad + 1))
+    with torch.inference_mode():
+        expected, found = model(x)[-1], lean(x)[-1]
+    for name in HEADS:
+        agree(found[name], expected[name])
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_two_stages_and_poolings() -> None:
+    torch.manual_seed(0)
+    backbone = Hourglass(stacks=2, dims=(16, 24, 32), modules=(1, 1, 1), feature_dim=20)
+    model = CenterNet(backbone, HEADS)
+    for name, make in POOLINGS.items():
+        model.poolings[name] = nn.ModuleList([make(20), make(20)])
+    model.pooling_of = dict.fromkeys(HEADS, "cnvs_tl")
+    lean = fused(awaken(model).eval())
+    assert norms(lean) == 0
+    with torch.inference_mode():
+        x = torch.randn(1, 3, 32, 64)
+        for found, expected in zip(lean(x), model(x), strict=True):
+            for name in HEADS:
+                agree(found[name], expected[name])
+
+
+def layer(kind: str, groups: int, bias: bool) -> nn.Module:
+    if kind == "dcn":
+        return DCN(8, 12, deformable_groups=groups)
+    if kind == "up":
+        return nn.ConvTranspose2d(8, 8 * groups, 4, 2, 1, groups=groups, bias=bias)
+    return nn.Conv2d(8, 12, 3, padding=1, groups=groups, bias=bias)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(["conv", "up", "dcn"]),
+    groups=st.sampled_from([1, 2, 4]),
+    bias=st.booleans(),
+    affine=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_any_layer(kind: str, groups: int, bias: bool, affine: bool, seed: int) -> None:
+    torch.manual_seed(seed)
+    conv = layer(kind, groups, bias)
+    channels = conv.weight.shape[0] if kind != "up" else 8 * groups
+    model = nn.Sequential(conv, nn.BatchNorm2d(channels, affine=affine), nn.ReLU())
+    awaken(model).eval()
+    lean = fused(model)
+    assert norms(lean) == 0
+    x = torch.randn(2, 8, 7, 5)
+    with torch.inference_mode():
+        torch.testing.assert_close(lean(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+class Forked(nn.Module):
+    """One convolution read by a BN and by something else; a BN without statistics; one run twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_twice, self.first = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.conv, self.own = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)
+        self.shared, self.last = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.read_twice(x)
+        x = self.first(y) + y
+        x = self.own(self.conv(x))
+        return self.last(self.shared(self.shared(x)))
+
+
+def test_what_must_stay_apart_does() -> None:
+    model = awaken(Forked()).eval()
+    assert pairs(model) == []
+    x = torch.randn(1, 3, 4, 4)
+    torch.testing.assert_close(fused(model)(x), model(x))
+
+
+class Undecided(nn.Sequential):
+    """Cannot be traced: what runs depends on the values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if x.sum() > 0 else x
+
+
+def test_a_network_that_cannot_be_traced_keeps_its_norms() -> None:
+    model = awaken(Undecided(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))).eval()
+    lean = fused(model)
+    assert norms(lean) == 1
+    x = torch.rand(1, 3, 4, 4)
+    torch.testing.assert_close(lean(x), model(x))
+
+
+def test_the_copy_is_for_testing() -> None:
+    model = create_model("mobilenetv3", HEADS)
+    lean = fused(model)
+    assert model.training
+    assert not lean.training
+    assert lean.backbone.features[0][0].weight.is_contiguous(memory_format=torch.channels_last)
