@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -149,10 +150,11 @@ def test_many_absent_frames_are_counted(tmp_path: Path) -> None:
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--dataset kitti: no .*kitti; unpack"):
+    remedy = f"fetch it with: centernet get_data kitti --data_dir {re.escape(str(tmp_path))};"
+    with pytest.raises(UserError, match=f"--dataset kitti: no .*kitti; {remedy}"):
         opened(tmp_path)
     write_frame(tmp_path, "000000")
-    with pytest.raises(UserError, match=r"ImageSets_3dop/val\.txt: no such list of frames"):
+    with pytest.raises(UserError, match=rf"no .*ImageSets_3dop/val\.txt; {remedy}"):
         opened(tmp_path)
     write_list(tmp_path, "000005")
     with pytest.raises(UserError, match=r"val\.txt: not one of its 1 frames .* frame 000005"):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from centernet.datasets import skeleton
+from centernet.datasets.absent import absent
 from centernet.datasets.categories import Json, read_categories
 from centernet.datasets.coco_table import kinds_of, read_table
 from centernet.datasets.inspect import Report, checked, files_present
@@ -117,13 +118,12 @@ def open_coco_hp(
 def _layout(name: str, data_dir: Path, file: str, split: str) -> tuple[Path, list[Path]]:
     root = Path(data_dir) / "coco"
     path = root / "annotations" / f"{file}.json"
+    images = [root / f"{split}2017", root / "images" / f"{split}2017"]
     if not path.is_file():
-        raise UserError(
-            f"--dataset {name}: no {path.absolute()}; unpack COCO 2017 "
-            f"(https://cocodataset.org/#download) into {root}, name another folder with "
-            "--data_dir, or take --dataset toy, which needs no download"
-        )
-    return path, [root / f"{split}2017", root / "images" / f"{split}2017"]
+        raise absent(name, path, Path(data_dir), "coco")
+    if not any(folder.is_dir() for folder in images):
+        raise absent(name, images[0], Path(data_dir), "coco")
+    return path, images
 
 
 def _folder_of(files: Sequence[str], candidates: Sequence[Path]) -> Path:

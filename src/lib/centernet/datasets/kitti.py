@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from centernet.datasets.absent import absent
 from centernet.datasets.calibration import read_calibration
 from centernet.datasets.evaluate.kitti import (
     DIFFICULTIES,
@@ -83,14 +84,13 @@ def open_kitti(
     root = Path(data_dir) / "kitti"
     if kitti_split not in SPLITS:
         raise UserError(f"--kitti_split: choose from {', '.join(SPLITS)}, not '{kitti_split}'")
-    if not root.is_dir():
-        raise UserError(
-            f"--dataset kitti: no {root.absolute()}; unpack KITTI's object images, labels and"
-            " calibration (https://www.cvlibs.net/datasets/kitti) there, name another folder with"
-            " --data_dir, or take --dataset toy, which needs no download"
-        )
     own = root / f"ImageSets_{kitti_split}" / f"{split}.txt"
     plain = root / "ImageSets" / f"{split}.txt"
+    images = root / ("testing" if split == "test" else "training") / "image_2"
+    needed = (root, images, plain if plain.is_file() else own)
+    for path in needed:
+        if not path.exists():
+            raise absent("kitti", path, Path(data_dir))
     if own.is_file() or not plain.is_file():
         return open_kitti_list(root, own, KITTI, strict=strict, testing=split == "test")
     source = open_kitti_list(root, plain, KITTI, strict=strict, testing=split == "test")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from centernet.datasets.absent import absent
 from centernet.datasets.evaluate.coco import evaluate_coco
 from centernet.datasets.evaluate.voc import evaluate_voc, write_voc_results
 from centernet.datasets.inspect import Report, checked
@@ -125,10 +126,7 @@ def _find(data_dir: Path, year: str, part: str) -> VocList:
     for base in _BASES:
         voc = VocList(data_dir / base / year, part)
         if voc.path.is_file():
+            if not (voc.root / "JPEGImages").is_dir():
+                raise absent("pascal", voc.root / "JPEGImages", data_dir)
             return voc
-    wanted = data_dir / _BASES[0] / year / "ImageSets" / "Main" / f"{part}.txt"
-    raise UserError(
-        f"--dataset pascal: no {wanted.absolute()}; unpack the VOC 2007 and 2012 archives "
-        f"(http://host.robots.ox.ac.uk/pascal/VOC) into {data_dir / 'voc'}, name another folder "
-        "with --data_dir, or take --dataset toy, which needs no download"
-    )
+    raise absent("pascal", VocList(data_dir / _BASES[0] / year, part).path, data_dir)
