@@ -51,6 +51,18 @@ def test_pictures_and_numbers(pictures: Path, tmp_path: Path) -> None:
     )
 
 
+def test_of_many_pictures_some_are_named(pictures: Path, tmp_path: Path) -> None:
+    few = fill(tmp_path / "few", open_stream([pictures / "a.jpg"] * 19))
+    assert len(few.says()) == 20  # with results.json
+    out = tmp_path / "many"
+    many = fill(out, open_stream([pictures / "a.jpg"] * 25))
+    assert many.says() == [
+        *(f"saved {out / name}" for name in ("a.jpg", "a_2.jpg", "a_3.jpg")),
+        f"saved 22 more in {out}",
+        f"saved {out / 'results.json'}",
+    ]
+
+
 def test_video_and_an_interruption(tmp_path: Path) -> None:
     with VideoFile(tmp_path / "clip.mp4", 10.0) as video:
         for _ in range(6):

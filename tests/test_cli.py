@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
 from centernet import cli
 from centernet.device import choose_devices
 from centernet.errors import UserError
+from centernet.exit_code import BROKEN_PIPE, exit_code
 from centernet.models.checkpoint import read_checkpoint
 from tests.tiny_coco import write_tiny_coco
 
@@ -156,10 +159,16 @@ class TestTest:
     def test_ways_to_test(self, root: Path, how: str) -> None:
         assert cli.test(f"ctdet --exp_id a --resume {how}".split(), root) == 0
 
-    def test_debug_draws_detections_and_heat_maps(self, root: Path) -> None:
-        assert cli.test(["ctdet", "--exp_id", "a", "--resume", "--debug", "2"], root) == 0
-        drawn = {path.name for path in (root / "exp" / "ctdet" / "a" / "debug").iterdir()}
-        assert drawn == {f"{n}_{what}.jpg" for n in (9, 10, 11, 12) for what in ("out", "hm")}
+    @pytest.mark.parametrize("level", ["1", "2", "3", "4"])
+    def test_debug_draws_detections_and_heat_maps(self, root: Path, level: str) -> None:
+        folder = root / "exp" / "ctdet" / "a" / "debug"
+        shutil.rmtree(folder, ignore_errors=True)
+        assert cli.test(["ctdet", "--exp_id", "a", "--resume", "--debug", level], root) == 0
+        kinds = ("out",) if level == "1" else ("out", "hm")
+        assert {path.name for path in folder.iterdir()} == {
+            f"{n}_{kind}.jpg" for n in (9, 10, 11, 12) for kind in kinds
+        }
+        assert all(cv2.imread(str(path)).shape == (64, 64, 3) for path in folder.iterdir())
 
     def test_a_run_that_is_not_there_leaves_no_folder(self, root: Path) -> None:
         assert cli.test(["ctdet", "--exp_id", "typo", "--resume"], root) == 2
@@ -174,11 +183,20 @@ class TestDemo:
         words = ["ctdet", "--load_model", str(model), "--demo", str(root / "tiny" / "images")]
         assert cli.demo([*words, "--output", str(root / "out")], root) == 0
         said = capsys.readouterr().out
-        assert f"in {root / 'out'}" in said
+        assert all(f"saved {root / 'out' / f'{n}.png'}" in said for n in range(1, 13))
         assert len(list((root / "out").glob("*.png"))) == 12
         numbers = json.loads((root / "out" / "results.json").read_text())
         assert len(numbers) == 12
         assert numbers[0]["image_size"] == [64, 64]
+
+    @pytest.mark.parametrize("level", ["3", "4"])
+    def test_debug_keeps_the_heat_maps(self, root: Path, level: str) -> None:
+        image = root / "tiny" / "images" / "1.png"
+        folder = root / "exp" / "ctdet" / "a" / "debug"
+        shutil.rmtree(folder, ignore_errors=True)
+        words = f"ctdet --exp_id a --resume --debug {level} --demo {image}".split()
+        assert cli.demo(words, root) == 0
+        assert {path.name for path in folder.iterdir()} == {"1_out.jpg", "1_hm.jpg"}
 
     def test_needs_only_the_checkpoint(self, root: Path) -> None:
         model = root / "exp" / "ctdet" / "a" / "model_best.pth"
@@ -320,6 +338,28 @@ class TestScripts:
         done = self.run(SRC / "demo.py", "ctdet", "--dmeo", "x")
         assert done.returncode == 2
         assert done.stderr == "demo.py: unknown word '--dmeo'; did you mean --demo?\n"
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+    @pytest.mark.parametrize(
+        "words", [["main.py", "ctdet", "--help"], ["info.py", "--arch", "res_18"]]
+    )
+    def test_nobody_reads_on(self, words: list[str]) -> None:
+        """As `main.py ctdet --help | head` does, only surely: the reader is gone from the start."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, str(SRC / words[0]), *words[1:]]
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        )
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (BROKEN_PIPE, "")
+
+    def test_another_pipe_is_no_excuse(self) -> None:
+        def work() -> None:
+            raise BrokenPipeError
+
+        with pytest.raises(BrokenPipeError):
+            exit_code("main.py", work)
 
 
 class TestConsole:

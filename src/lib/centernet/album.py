@@ -16,7 +16,8 @@ from centernet.errors import UserError
 from centernet.files import write_text
 from centernet.window import Window
 
-SHOWN = 10  # files named one by one
+MANY = 20  # pictures that are named one by one
+FIRST = 3  # of more, so many are named
 
 
 class Album:
@@ -68,10 +69,12 @@ class Album:
         return self.window is None or self.window.show(picture, wait=self._video is None)
 
     def says(self) -> list[str]:
-        """Where everything lies, a line a file; of many pictures only their folder."""
-        if len(self.saved) > SHOWN:
-            return [f"saved {len(self.saved)} files in {self.folder}"]
-        return [f"saved {path}" for path in self.saved]
+        """Where everything lies, a line a file; of many the first, the last and the folder."""
+        named = [f"saved {path}" for path in self.saved]
+        if len(named) <= MANY:
+            return named
+        rest = len(named) - FIRST - 1
+        return [*named[:FIRST], f"saved {rest} more in {self.folder}", named[-1]]
 
     def _free_name(self, name: str) -> Path:
         """A path for picture `name` that no other picture of this album has."""

@@ -76,11 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return tool(words[1:], prog=f"centernet {words[0]}")
     verb = words.pop(0) if words and words[0] in VERBS else None
     if verb is None and words in ([], ["-h"], ["--help"]):
-        print(f"usage: centernet {{{','.join(VERBS)}}} <task> [flags]; <verb> --help says more")
-        print(f"       centernet {{{','.join(TOOLS)}}} [flags]")
-        return 0 if words else 2
+        return exit_code("centernet", _usage) or (0 if words else 2)
     verb = verb or "train"
     return VERBS[verb](words, prog=f"centernet {verb}")
+
+
+def _usage() -> None:
+    print(f"usage: centernet {{{','.join(VERBS)}}} <task> [flags]; <verb> --help says more")
+    print(f"       centernet {{{','.join(TOOLS)}}} [flags]")
 
 
 def _options(verb: str, argv: Sequence[str], root: Root, prog: str) -> Options:
