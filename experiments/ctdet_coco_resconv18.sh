@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Boxes on COCO, the ResNet-18 of mmdetection.
 #
-# mmdetection trains it with SGD, a warm-up and clipped gradients; the schedule is the same.
+# mmdetection trains it with SGD, a warm-up and clipped gradients; epochs, drops and batch are the
+# same. It tells no memory of its GPUs and no noise: 12 GB and the band are those of CenterNet's
+# model zoo for COCO.
 #
 #: expected none: AP 25.9
 #: expected none: AP50 42.6

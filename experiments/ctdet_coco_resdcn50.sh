@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Boxes on COCO, ResNet-50 with deformable convolutions.
 #
+# Schedule, batch and GPUs are those of ctdet_coco_resdcn101.
+#
 #: schedule: 140 epochs, learning rate 0.000375, a tenth after 90 and 120
 #: batch: 96 on 8 GPUs of 12 GB
 #: source: none: no figure is published; the row beside ctdet_coco_res50

@@ -15,6 +15,6 @@ def absent(name: str, path: Path, data_dir: Path, folder: str | None = None) -> 
     """
     remedy = f"centernet get_data {folder or name} --data_dir {quote(str(data_dir.absolute()))}"
     return UserError(
-        f"--dataset {name}: no {path.absolute()}; fetch it with: {remedy}; or name another folder with"
-        " --data_dir, or take --dataset toy, which needs no download"
+        f"--dataset {name}: no {path.absolute()}; fetch it with: {remedy}; or name another"
+        " folder with --data_dir, or take --dataset toy, which needs no download"
     )

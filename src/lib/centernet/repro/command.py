@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from centernet.exit_code import exit_code
 from centernet.errors import UserError
+from centernet.exit_code import exit_code
 from centernet.experiments.script import Script, read_scripts
 from centernet.files import write_text
 from centernet.options.parser import ArgumentParser
