@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from centernet.datasets.augment import View
-from centernet.datasets.objects import Objects
+from centernet.datasets.objects import Cuboids, Objects
 from centernet.detectors.detector import Detector
 from centernet.error_budget import budget_lines, error_budget
 from centernet.errors import UserError
 from centernet.models.model import create_model
+from centernet.tasks import TASKS
 from centernet.tasks.losses import AtCentres, Dense, Focal
 from centernet.tasks.oracle import Oracle, oracles_for, true_map
+from tests.parity_cases import cases
 from tests.tasks.recorded import make_task
 
 IMAGE = np.random.default_rng(7).integers(0, 256, (90, 120, 3), np.uint8)
@@ -21,15 +25,27 @@ NAN = float("nan")
 
 
 def people() -> Objects:
+    """Two objects of class 0 that have every kind of annotation."""
     rng = np.random.default_rng(8)
     boxes = np.array([[6, 10, 40, 70], [52, 20, 110, 82]], np.float32)
     joints = [rng.uniform(box[:2] + 1, box[2:] - 1, (17, 2)) for box in boxes]
     seen = np.full((2, 17, 1), 2)
+    places = np.array([[-1, 1, 8], [2, 1, 12]], np.float32)
+    sizes = np.array([[1.5, 1.6, 4], [1.8, 0.6, 0.8]], np.float32)
+    angles = np.array([0.3, -2], np.float32)
     return Objects(
         boxes,
         np.zeros(2, np.int64),
         keypoints=np.concatenate([joints, seen], axis=2).astype(np.float32),
+        extremes=np.stack([corners_to_extremes(box) for box in boxes]),
+        cuboids=Cuboids(sizes, places, angles, angles, places[:, 2]),
     )
+
+
+def corners_to_extremes(box: np.ndarray) -> np.ndarray:
+    """Top, left, bottom, right of the box of an ellipse."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return np.array([[x, box[1]], [box[0], y], [x, box[3]], [box[2], y]], np.float32)
 
 
 def detector(task: str, flags: list[str], **settings: object) -> Detector:
@@ -105,6 +121,50 @@ def test_every_cell_has_the_values_of_the_nearest_centre() -> None:
     first, second = true_map(AtCentres("value", mask="each_mask"), targets, (1, 6))
     np.testing.assert_array_equal(first, [[1, 1, 1, NAN, NAN, NAN]])
     assert second.tolist() == [[2, 2, 2, 4, 4, 4]]
+
+
+def is_spreading(case: Any) -> bool:
+    return case.name == "gen_oracle_map"
+
+
+@pytest.mark.parametrize("case", cases("decode/blocks", where=is_spreading))
+def test_values_spread_as_the_originals_do(case: Any) -> None:
+    """The original knows an object by an index that is not 0."""
+    size = case.params["h"], case.params["w"]
+    values, index = (torch.from_numpy(case.inputs[name]) for name in ("feat", "ind"))
+    for image, recorded in enumerate(case.outputs["map"]):
+        rows = {"value": values[image], "ind": index[image], "reg_mask": index[image] > 0}
+        np.testing.assert_array_equal(true_map(AtCentres("value"), rows, size), recorded)
+
+
+def test_of_objects_with_one_centre_the_last_is_seen() -> None:
+    targets = {
+        "value": torch.tensor([[1.0], [2.0], [3.0], [4.0]]),
+        "ind": torch.tensor([2, 0, 2, 2]),
+        "reg_mask": torch.tensor([1, 1, 1, 0]),
+    }
+    (row,) = true_map(AtCentres("value"), targets, (1, 3))
+    assert row.tolist() == [[2, 3, 3]]
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_perfect_heads_have_nothing_left_to_learn(task: str) -> None:
+    """Of each stat that the oracles cover whole, hardly anything is left; the others stay."""
+    made = make_task(task, {"ddd": "kitti", "multi_pose": "coco_hp"}.get(task, "coco"), [], 1)
+    torch.manual_seed(0)
+    maps = {name: torch.randn(1, head.channels, 24, 32) for name, head in made.heads.items()}
+    seen = people().warp(View((60, 45), 120.0), (32, 24))
+    encoded = made.encode(seen, (24, 32))
+    targets = {name: torch.from_numpy(value)[None] for name, value in encoded.items()}
+    oracle = Oracle(made, oracles_for(made))
+    before, after = made.loss([maps], targets), oracle.loss([maps], targets)
+    perfect = {made.heads[name].stat for name in oracle.heads}
+    left = {head.stat for name, head in made.heads.items() if name not in oracle.heads}
+    for stat in before:
+        if stat in perfect:
+            assert after[stat] < 0.1 * before[stat], stat
+        elif stat in left:
+            assert torch.equal(after[stat], before[stat]), stat
 
 
 def test_maps_are_their_own_truth_where_they_are_taught() -> None:

@@ -174,7 +174,8 @@ class Detector:
         assert self.oracle is not None
         seen = prepared.shape[1], prepared.shape[2]
         size = map_size(seen, self.model.backbone.stride)
-        return replace(prepared, truth=self.oracle.truth(objects, prepared.view, size))
+        truth = self.oracle.truth(objects, prepared.view, size, mirrored=self.flip_test)
+        return replace(prepared, truth=truth)
 
     def finish(self, images: Iterable[Ready]) -> Iterator[Detections]:
         """Detections of prepared images, in their order.

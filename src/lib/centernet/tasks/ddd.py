@@ -64,6 +64,11 @@ def depth_of(raw: Tensor) -> Tensor:
     return 1 / (torch.sigmoid(raw) + 1e-6) - 1
 
 
+def raw_depth(metres: Tensor) -> Tensor:
+    """The raw map of depths: the inverse of `depth_of`."""
+    return torch.logit(1 / (metres + 1) - 1e-6)
+
+
 class Ddd(Task):
     """Cuboids standing on the ground, from a single image with a known camera."""
 
@@ -89,7 +94,7 @@ class Ddd(Task):
             distance = DISTANCES[options.reg_loss]
             return AtCentres(target, mask, distance=distance, over_all=True, **more)
 
-        depth = at_centres("dep", "reg_mask", activation=depth_of)
+        depth = at_centres("dep", "reg_mask", activation=depth_of, inverse=raw_depth)
         size = at_centres("dim", "reg_mask")
         heads = {
             "hm": sigmoid_heat(self.info.num_classes, heat, "hm_loss", options.hm_weight),

@@ -119,8 +119,8 @@ class AtCentres(Loss):
 
     `target` (B, N, D), `index` (B, N), `mask` (B, N) or, to mark single values, (B, N, D). Divided
     by the values marked; by the objects marked if `per_object`; by all B * N * D if `over_all`.
-    `activation` turns raw maps into the target's meaning first. `relative` measures prediction over
-    target against 1.
+    `activation` turns raw maps into the target's meaning first; `inverse` is the way back, for
+    whoever knows the target. `relative` measures prediction over target against 1.
     """
 
     target: str
@@ -128,6 +128,7 @@ class AtCentres(Loss):
     index: str = "ind"
     distance: Distance = l1
     activation: Callable[[Tensor], Tensor] | None = None
+    inverse: Callable[[Tensor], Tensor] | None = None
     per_object: bool = False
     over_all: bool = False
     relative: bool = False

@@ -16,6 +16,7 @@ from torch import Tensor
 from centernet.datasets.augment import View
 from centernet.datasets.objects import Objects
 from centernet.errors import UserError
+from centernet.tasks import twins
 from centernet.tasks.losses import AtCentres, Dense, Focal, Loss, MeanSquare
 
 if TYPE_CHECKING:
@@ -60,25 +61,55 @@ class Oracle:
                 )
         self.heads = [h for name in names for h in ORACLES[name] if h in task.heads]
 
-    def truth(self, objects: Objects, view: View, size: tuple[int, int]) -> Maps:
+    def truth(
+        self, objects: Objects, view: View, size: tuple[int, int], *, mirrored: bool = False
+    ) -> Maps:
         """{head: (C, h, w)} of an image's `objects`, for maps of `size` (h, w) that show `view`.
 
-        NaN where nothing is known: there the network's own answer stands.
+        NaN where nothing is known: there the network's own answer stands. `mirrored` adds the maps
+        of the mirrored image, for tasks that keep those beside (`twins.py`).
         """
-        seen = objects.warp(view, (size[1], size[0]), self.task.info.flip_pairs)
-        targets = {
-            name: torch.from_numpy(value) for name, value in self.task.encode(seen, size).items()
-        }
+        pairs = self.task.info.flip_pairs
+        seen = objects.warp(view, (size[1], size[0]), pairs)
+        truth = self._of_objects(seen, size)
+        if mirrored:
+            # Point x of the map, not pixel x, becomes width - x.
+            twin = self._of_objects(seen.flip(size[1] + 1, pairs), size)
+            truth |= {twins.PREFIX + name: value for name, value in twin.items()}
+        return truth
+
+    def _of_objects(self, objects: Objects, size: tuple[int, int]) -> Maps:
+        encoded = self.task.encode(objects, size)
+        targets = {name: torch.from_numpy(value) for name, value in encoded.items()}
         return {name: true_map(self.task.heads[name].loss, targets, size) for name in self.heads}
 
     def correct(self, maps: Mapping[str, Tensor], truths: Sequence[Mapping[str, Tensor]]) -> Maps:
         """Activated `maps` (B, C, h, w) with the truth of each image put in."""
+        known = [name for name in truths[0] if name in maps]
+        true = {name: torch.stack([truth[name] for truth in truths]) for name in known}
+        return {**maps, **{name: known_or(true[name], maps[name]) for name in known}}
+
+    def correct_raw(self, maps: Mapping[str, Tensor], targets: Targets) -> Maps:
+        """Raw `maps` (B, C, h, w) of one stage with the truth of a batch's `targets` put in."""
         corrected = dict(maps)
         for name in self.heads:
-            predicted = maps[name]
-            true = torch.stack([truth[name] for truth in truths]).to(predicted)
-            corrected[name] = torch.where(true.isnan(), predicted, true)
+            loss, raw = self.task.heads[name].loss, maps[name]
+            images = range(len(raw))
+            each = ({key: value[image] for key, value in targets.items()} for image in images)
+            size = (raw.shape[2], raw.shape[3])
+            true = torch.stack([true_map(loss, image, size) for image in each])
+            corrected[name] = known_or(raw_map(loss, true), raw)
         return corrected
+
+    def loss(self, stages: Sequence[Mapping[str, Tensor]], targets: Targets) -> dict[str, Tensor]:
+        """`Task.loss` with the heads perfect: what the others have left to learn."""
+        return self.task.loss([self.correct_raw(maps, targets) for maps in stages], targets)
+
+
+def known_or(true: Tensor, predicted: Tensor) -> Tensor:
+    """`true`, but `predicted` where it is NaN."""
+    true = true.to(predicted)
+    return torch.where(true.isnan(), predicted, true)
 
 
 @singledispatch
@@ -105,17 +136,48 @@ def _(loss: Dense, targets: Targets, size: tuple[int, int]) -> Tensor:
 
 @true_map.register
 def _(loss: AtCentres, targets: Targets, size: tuple[int, int]) -> Tensor:
-    """Every cell has the values of the nearest centre, for peaks that missed theirs a little."""
+    """Every cell has the values of the nearest centre, for peaks that missed theirs a little.
+
+    Near is counted along rows and columns. Of centres equally near the first object's is taken; of
+    objects with one centre it has the values of the last.
+    """
     values, mask = targets[loss.target].float(), targets[loss.mask].bool()
     if mask.dim() == 1:
         mask = mask.unsqueeze(1).expand_as(values)
     known = mask.any(1)
     if not known.any():
-        return torch.full((values.shape[1], *size), torch.nan)
+        return values.new_full((values.shape[1], *size), torch.nan)
     values = values.masked_fill(~mask, torch.nan)[known]
     index = targets[loss.index][known]
-    places = torch.stack([index % size[1], index // size[1]], dim=1).float()
-    rows, columns = torch.meshgrid(*(torch.arange(n).float() for n in size), indexing="ij")
-    cells = torch.stack([columns.ravel(), rows.ravel()], dim=1)
-    nearest = torch.cdist(cells, places, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
+    same = index.unsqueeze(1) == index.unsqueeze(0)
+    order = torch.arange(len(index), device=index.device)
+    values = values[torch.where(same, order, -1).argmax(1)]
+    cells = torch.arange(size[0] * size[1], device=index.device)
+    nearest = torch.cdist(places(cells, size[1]), places(index, size[1]), p=1).argmin(1)
     return values[nearest].T.reshape(-1, *size)
+
+
+def places(index: Tensor, width: int) -> Tensor:
+    """Cells of a map `width` wide by their numbers (N,) -> their columns and rows (N, 2)."""
+    return torch.stack([index % width, index // width], dim=1).float()
+
+
+@singledispatch
+def raw_map(loss: Loss, true: Tensor) -> Tensor:
+    """The raw map that means `true` to `loss`."""
+    return true
+
+
+@raw_map.register
+def _(loss: Focal, true: Tensor) -> Tensor:
+    return torch.logit(true)
+
+
+@raw_map.register
+def _(loss: MeanSquare, true: Tensor) -> Tensor:
+    return true if loss.activation is None else torch.logit(true)
+
+
+@raw_map.register
+def _(loss: AtCentres, true: Tensor) -> Tensor:
+    return true if loss.inverse is None else loss.inverse(true)
