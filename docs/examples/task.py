@@ -1,0 +1,104 @@
+"""A task of one's own: round objects as circles, a centre and a radius.
+
+    python docs/examples/task.py train circle --dataset toy --arch mobilenetv3 --weights none
+    python docs/examples/task.py demo circle --exp_id default --resume --demo cells/
+
+is `centernet` with one more task. Method: Yang et al., "CircleNet: Anchor-free Detection with
+Circle Representation", MICCAI 2020.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from centernet.cli import main
+from centernet.datasets.objects import Objects
+from centernet.options.field import CentreOptions, option
+from centernet.tasks import TASKS
+from centernet.tasks.losses import Focal, Loss, MeanSquare, at_centres
+from centernet.tasks.peaks import gather, local_maxima, mirror, top_k
+from centernet.tasks.targets import draw_gaussian, object_radius
+from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+
+
+@dataclass(frozen=True)
+class CircleOptions(CentreOptions):
+    """Flags of circles. Those of heat maps and offsets are inherited."""
+
+    radius_weight: float = option(0.1, "weight of the radius loss", at_least=0)
+
+
+class Circle(Task):
+    """Circles of any number of classes; a result's box is the square around its circle."""
+
+    name = "circle"
+    title = "round objects: centre and radius"
+    needs = frozenset({"boxes"})
+    Options = CircleOptions
+
+    def make_heads(self) -> dict[str, Head]:
+        options = self.options
+        heat: Loss = MeanSquare("hm") if options.mse_loss else Focal("hm")
+        heads = {
+            "hm": sigmoid_heat(self.info.num_classes, heat, "hm_loss", options.hm_weight),
+            "radius": Head(
+                1,
+                at_centres("radius", options.reg_loss),
+                "radius_loss",
+                options.radius_weight,
+                flip=mirror,
+            ),
+        }
+        if not options.not_reg_offset:
+            offset = at_centres("reg", options.reg_loss)
+            heads["reg"] = Head(2, offset, "off_loss", options.off_weight)
+        return heads
+
+    def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
+        """Heat map (classes, h, w); radius (N, 1), reg (N, 2), ind and reg_mask (N,).
+
+        The radius of an object is half the mean side of its box; one whose centre is not on the map
+        is not taught.
+        """
+        rows = self.info.max_objects
+        targets: dict[str, NDArray] = {
+            "hm": np.zeros((self.info.num_classes, *size), np.float32),
+            "radius": np.zeros((rows, 1), np.float32),
+            "reg": np.zeros((rows, 2), np.float32),
+            "ind": np.zeros(rows, np.int64),
+            "reg_mask": np.zeros(rows, np.uint8),
+        }
+        objects = objects.select(slice(rows))
+        for row, (box, kind) in enumerate(zip(objects.boxes, objects.classes, strict=True)):
+            centre = (box[:2] + box[2:]) / 2
+            x, y = np.floor(centre).astype(int)
+            w, h = box[2:] - box[:2]
+            if kind < 0 or not (0 <= x < size[1] and 0 <= y < size[0]):
+                continue
+            draw_gaussian(targets["hm"][kind], x, y, object_radius(h, w))
+            targets["radius"][row] = (w + h) / 4
+            targets["reg"][row] = centre - (x, y)
+            targets["ind"][row] = y * size[1] + x
+            targets["reg_mask"][row] = 1
+        return targets
+
+    def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
+        """Boxes (B, K, 4), scores and classes (B, K) of the `k` highest peaks, in map pixels."""
+        peaks = top_k(local_maxima(maps["hm"]), k)
+        corner = torch.stack([peaks.x, peaks.y], dim=2)
+        centres = corner + (gather(maps["reg"], peaks.index) if "reg" in maps else 0.5)
+        radius = gather(maps["radius"], peaks.index)  # (B, K, 1)
+        boxes = torch.cat([centres - radius, centres + radius], dim=2)
+        return {"boxes": boxes, "scores": peaks.scores, "classes": peaks.classes}
+
+
+TASKS[Circle.name] = Circle
+
+if __name__ == "__main__":
+    sys.exit(main())

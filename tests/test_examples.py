@@ -1,0 +1,183 @@
+"""The examples of docs/examples: each is registered from outside, trained, tested and shown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torchvision.models import shufflenet_v2_x1_0
+
+from centernet import cli
+from centernet.datasets import SOURCES, open_source
+from centernet.datasets.objects import Objects
+from centernet.datasets.source import Info
+from centernet.errors import UserError
+from centernet.models.model import create_model
+from centernet.models.networks import BACKBONES, create_backbone
+from centernet.models.pretrained import initialise
+from centernet.tasks import TASKS
+from tests.tiny_coco import write_tiny_coco
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "examples"
+QUICK = "--input_res 64 --batch_size 4 --num_workers 0 --gpus -1 --weights none"
+
+
+@pytest.fixture(autouse=True)
+def _registries() -> Iterator[None]:
+    """What an example registers is gone after its test."""
+    registries = (TASKS, BACKBONES, SOURCES)
+    before = [dict(registry) for registry in registries]
+    yield
+    for registry, entries in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(entries)
+
+
+def load(name: str) -> ModuleType:
+    spec = spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look their types up
+    spec.loader.exec_module(module)
+    return module
+
+
+def works(root: Path, task: str, words: list[str], image: Path) -> dict:
+    """Train two epochs, test, and detect in `image`; what the demo wrote of it."""
+    run = ["--root", str(root), "--gpus", "-1"]
+    line = [task, *words, *run, *QUICK.split(), "--num_epochs", "2", "--lr", "1e-3"]
+    assert cli.main(["train", *line]) == 0
+    text = (root / "exp" / task / "default" / "metrics.jsonl").read_text()
+    rows = [json.loads(row) for row in text.splitlines()]
+    losses = [row["loss"] for row in rows if row["phase"] == "train"]
+    assert len(losses) == 2
+    assert losses[1] < losses[0]
+    assert cli.main(["test", task, *words, *run, "--resume"]) == 0
+    assert cli.main(["demo", task, *run, "--resume", "--demo", str(image), "--output",
+                     str(root / "out")]) == 0  # fmt: skip
+    (found,) = json.loads((root / "out" / "results.json").read_text())
+    assert found["objects"]
+    return found
+
+
+def test_a_task(tmp_path: Path) -> None:
+    circle = load("task").Circle
+    words = ["--arch", "mobilenetv3", "--radius_weight", "0.2", *write_tiny_coco(tmp_path / "d")]
+    found = works(tmp_path, "circle", words, tmp_path / "d" / "images" / "9.png")
+    for entry in found["objects"]:
+        x1, y1, x2, y2 = entry["box"]
+        assert x2 - x1 == pytest.approx(y2 - y1, abs=0.02)
+    assert circle.name == "circle"
+
+
+def test_a_task_reads_what_it_writes() -> None:
+    info = Info("cells", ("red", "white"), (1, 2), max_objects=3)
+    task = load("task").Circle(info)
+    boxes = np.array([[2.5, 3, 8.5, 9], [10, 12, 14, 16], [30, 1, 40, 11]], np.float32)
+    targets = task.encode(Objects(boxes=boxes, classes=np.array([1, 0, 0])), (20, 24))
+    assert targets["reg_mask"].tolist() == [1, 1, 0]  # the centre of the third is outside
+    maps = {"hm": torch.from_numpy(targets["hm"])[None]}
+    for name, channels in (("radius", 1), ("reg", 2)):
+        flat = torch.zeros(1, channels, 20 * 24)
+        flat[0, :, targets["ind"][:2]] = torch.from_numpy(targets[name][:2].T.copy())
+        maps[name] = flat.view(1, channels, 20, 24)
+    decoded = task.decode(maps, 2)
+    order = decoded["classes"][0].argsort(descending=True)
+    torch.testing.assert_close(decoded["boxes"][0][order], torch.from_numpy(boxes[:2]))
+
+
+def test_a_backbone(tmp_path: Path) -> None:
+    load("backbone")
+    words = ["--arch", "shufflenetv2", *write_tiny_coco(tmp_path / "d")]
+    works(tmp_path, "ctdet", words, tmp_path / "d" / "images" / "9.png")
+
+
+def test_a_backbone_takes_its_published_weights(tmp_path: Path) -> None:
+    load("backbone")
+    published = shufflenet_v2_x1_0(weights=None).state_dict()  # the file's keys, other numbers
+    torch.save(published, tmp_path / "classifier.pth")
+    backbone = create_backbone("shufflenetv2")
+    assert initialise(backbone, tmp_path / "classifier.pth", tmp_path).startswith("backbone: ")
+    torch.testing.assert_close(backbone.state_dict()["stage4.0.branch1.0.weight"],
+                               published["stage4.0.branch1.0.weight"])  # fmt: skip
+    model = create_model("shufflenetv2", {"hm": 1})
+    (maps,) = model(torch.zeros(1, 3, 64, 96))
+    assert maps["hm"].shape == (1, 1, 16, 24)
+
+
+def write_csv(folder: Path) -> None:
+    """The tiny set of the other tests as csv files."""
+    write_tiny_coco(folder)
+    for part in ("train", "val"):
+        data = json.loads((folder / f"{part}.json").read_text())
+        files = {row["id"]: row["file_name"] for row in data["images"]}
+        names = {row["id"]: row["name"] for row in data["categories"]}
+        lines = []
+        for row in data["annotations"]:
+            x, y, w, h = row["bbox"]
+            cells = (files[row["image_id"]], x, y, x + w, y + h, names[row["category_id"]])
+            lines.append(",".join(map(str, cells)))
+        (folder / f"{part}.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_a_data_set(tmp_path: Path) -> None:
+    load("dataset")
+    write_csv(tmp_path / "d")
+    words = ["--arch", "mobilenetv3", "--dataset", "csv", "--data_dir", str(tmp_path / "d")]
+    works(tmp_path, "ctdet", words, tmp_path / "d" / "images" / "9.png")
+
+
+def test_a_data_set_tells_its_faults(tmp_path: Path) -> None:
+    load("dataset")
+    with pytest.raises(UserError, match=r"train\.csv cannot be read"):
+        open_source("csv", "train", tmp_path)
+    (tmp_path / "images").mkdir()
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / "images" / name), np.zeros((20, 30, 3), np.uint8))
+    (tmp_path / "train.csv").write_text("a.png,1,2,11,12,cat\nb.png,,,,,\na.png,9,9,5,9,cat\n")
+    (tmp_path / "val.csv").write_text("a.png,1,2,x,12,cat\na.png,1,2,5,6,dog\n")
+    said: list[str] = []
+    train = open_source("csv", "train", tmp_path, echo=said.append)
+    assert [train.path(n).name for n in range(2)] == ["a.png", "b.png"]
+    np.testing.assert_array_equal(train.objects(0).boxes, [[1, 2, 11, 12]])
+    assert len(train.objects(1)) == 0
+    open_source("csv", "val", tmp_path, echo=said.append)
+    assert said == [
+        "train.csv: annotation 3, 'a.png': width -4, dropped (--strict to stop)",
+        "val.csv: row 1, 'a.png': no box of 4 numbers, dropped (--strict to stop)",
+        "val.csv: row 2, 'a.png': class 'dog', dropped (--strict to stop)",
+    ]
+    (tmp_path / "val.csv").write_text("a.png,1,2\n")
+    with pytest.raises(UserError, match=r"val\.csv, row 1: 3 columns, not file,x1"):
+        open_source("csv", "val", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("task", ["circle", "--help"], "--radius_weight"),
+        ("backbone", ["ctdet", "--help"], "shufflenetv2"),
+        ("dataset", ["ctdet", "--help"], "csv"),
+    ],
+)
+def test_they_are_programs(name: str, words: list[str], said: str) -> None:
+    command = [sys.executable, str(FOLDER / f"{name}.py"), "train", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout
+
+
+def test_the_guide_shows_all_of_them() -> None:
+    guide = (FOLDER.parent / "extending.md").read_text(encoding="utf-8")
+    for path in FOLDER.glob("*.py"):
+        assert f"examples/{path.name}" in guide
