@@ -4,26 +4,133 @@
 
 Built as `centernet.external._nms`; call it through `centernet.external.nms`, which checks the
 arguments and takes `nms_numba` where this file could not be compiled. The two give equal results:
-the same operations in the same order and precision. Typed memoryviews need no NumPy headers, so the
-build asks for nothing but Cython and a C compiler.
+the same operations in the same precision. Typed memoryviews need no NumPy headers, so the build asks
+for nothing but Cython and a C compiler.
 
 Boxes are closed pixel ranges: a box from x1 to x2 is x2 - x1 + 1 wide.
 Soft-NMS: Bodla et al., "Soft-NMS: improving object detection with one line of code", ICCV 2017.
 """
 
-from libc.math cimport exp, pow
-from libc.stdlib cimport free, malloc
+from libc.math cimport INFINITY, exp, pow
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 ctypedef Py_ssize_t Index
 
 cdef extern from *:
     """
+    #include <math.h>
+
     #define ONE 1.0f  /* as a double it would drag the whole sum into double precision */
     #define ZERO 0.0f
+
+    /* The loops over all partners of a box, in C so that a compiler can make one copy of each for
+       every width of vector registers; which is chosen when the module is loaded. The copies give
+       equal results: no product is contracted with a sum (see setup.py). */
+    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
+    #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+    #else
+    #define WIDE
+    #endif
+    #if defined(__GNUC__) && !defined(__clang__)
+    #define UNROLL_NOT _Pragma("GCC unroll 1")
+    #else
+    #define UNROLL_NOT
+    #endif
+    #if defined(_MSC_VER)
+    #define ALONE __restrict
+    #else
+    #define ALONE __restrict__
+    #endif
+
+    #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
+    #define LARGER(a, b) ((a) > (b) ? (a) : (b))
+
+    /* All loops go by blocks of LANES boxes, whole ones, which compilers make vectors of. The last
+       block may reach beyond the boxes: their arrays are that much longer. */
+    #define LANES 16
+
+    /* Intersection over union of box `pick` with every box after it; 0 where they do not meet. */
+    WIDE static void measure_overlaps(
+        const float *ALONE x1, const float *ALONE y1, const float *ALONE x2, const float *ALONE y2,
+        const float *ALONE area, float *ALONE overlap, Py_ssize_t pick, Py_ssize_t count)
+    {
+        const float left = x1[pick], top = y1[pick], right = x2[pick], bottom = y2[pick];
+        const float own = area[pick];
+        for (Py_ssize_t block = pick + 1; block < count; block += LANES)
+            UNROLL_NOT
+            for (Py_ssize_t row = block; row < block + LANES; row++) {
+                float width = SMALLER(right, x2[row]) - LARGER(left, x1[row]) + ONE;
+                float height = SMALLER(bottom, y2[row]) - LARGER(top, y1[row]) + ONE;
+                width = LARGER(width, ZERO);
+                height = LARGER(height, ZERO);
+                const float shared = width * height;
+                overlap[row] = shared / (own + area[row] - shared);
+            }
+    }
+
+    /* Lower the scores of [start, count) that overlap by more than `limit`, by the hard or linear
+       rule; with INFINITY for `limit`, none. Returns the first highest, `start` if its score is a
+       NaN (other NaNs are passed over), or -1 if one that overlaps at all is below `least`. */
+    WIDE static Py_ssize_t lower_scores(
+        float *ALONE score, const float *ALONE overlap, Py_ssize_t start, Py_ssize_t count,
+        float limit, int linear, float least)
+    {
+        float lanes[LANES], top;
+        int below[LANES];
+        for (int lane = 0; lane < LANES; lane++) {
+            lanes[lane] = -INFINITY;
+            below[lane] = 0;
+        }
+        for (Py_ssize_t block = start; block < count; block += LANES) {
+            const int here = (int)SMALLER(count - block, LANES);
+            UNROLL_NOT
+            for (int lane = 0; lane < LANES; lane++) {
+                const float shared = overlap[block + lane], old = score[block + lane];
+                const float left = linear ? ONE - shared : ZERO;
+                const float weight = shared > limit ? left : ONE;
+                const float lowered = lane < here ? old * weight : old;
+                const float counted = lane < here ? lowered : -INFINITY;
+                score[block + lane] = lowered;
+                lanes[lane] = LARGER(counted, lanes[lane]);
+                below[lane] |= (counted < least) & (shared > ZERO) & (lane < here);
+            }
+        }
+        for (int lane = 1; lane < LANES; lane++)
+            below[0] |= below[lane];
+        if (below[0])
+            return -1;
+        if (start >= count || score[start] != score[start])
+            return start;
+        for (int half = LANES / 2; half > 0; half /= 2)
+            UNROLL_NOT
+            for (int lane = 0; lane < half; lane++)
+                lanes[lane] = LARGER(lanes[lane + half], lanes[lane]);
+        top = lanes[0];
+        for (;; start += LANES) {
+            int found = 0;
+            UNROLL_NOT
+            for (int lane = 0; lane < LANES; lane++)
+                found |= score[start + lane] == top;
+            if (found)
+                break;
+        }
+        while (score[start] != top)
+            start++;
+        return start;
+    }
     """
     const float ONE
     const float ZERO
+    const Index LANES
+    void measure_overlaps(
+        const float* x1, const float* y1, const float* x2, const float* y2, const float* area,
+        float* overlap, Index pick, Index count
+    ) noexcept nogil
+    Index lower_scores(
+        float* score, const float* overlap, Index start, Index count, float limit, int linear,
+        float least
+    ) noexcept nogil
 
 
 cdef struct Boxes:
@@ -47,20 +154,6 @@ cdef inline float _smaller(float a, float b) noexcept nogil:
 
 cdef inline float _larger(float a, float b) noexcept nogil:
     return a if a > b else b
-
-
-cdef void _overlaps(
-    float* x1, float* y1, float* x2, float* y2, float* area, float* overlap, Index pick, Index count
-) noexcept nogil:
-    """Intersection over union of row `pick` with every row after it; 0 where they do not meet."""
-    cdef float px1 = x1[pick], py1 = y1[pick], px2 = x2[pick], py2 = y2[pick], own = area[pick]
-    cdef float width, height, shared
-    cdef Index row
-    for row in range(pick + 1, count):
-        width = _larger(_smaller(px2, x2[row]) - _larger(px1, x1[row]) + ONE, ZERO)
-        height = _larger(_smaller(py2, y2[row]) - _larger(py1, y1[row]) + ONE, ZERO)
-        shared = width * height
-        overlap[row] = shared / (own + area[row] - shared)
 
 
 cdef inline double _weight(
@@ -103,17 +196,6 @@ cdef Index _highest(Boxes* boxes, Index start, Index count) noexcept nogil:
     return best
 
 
-cdef void _lower(
-    float* score, float* overlap, Index start, Index count, float limit, bint linear
-) noexcept nogil:
-    """The scores of boxes that overlap by more than `limit`, by the hard or the linear rule."""
-    cdef Index row
-    cdef float left
-    for row in range(start, count):
-        left = ONE - overlap[row] if linear else ZERO
-        score[row] *= left if overlap[row] > limit else ONE
-
-
 cdef void _lower_gaussian(
     float* score, float* overlap, Index* met, Index start, Index count, double sigma
 ) noexcept nogil:
@@ -131,36 +213,44 @@ cdef void _lower_gaussian(
         )
 
 
+cdef Index _drop(Boxes* boxes, Index start, Index count, float least) noexcept nogil:
+    """Move the boxes that overlap and have come below `least` behind the others; how many stay."""
+    cdef Index row = start
+    while row < count:
+        if boxes.score[row] < least and boxes.overlap[row] > ZERO:
+            count -= 1
+            _swap(boxes, row, count, False)  # and look at the row anew: another box is there
+        else:
+            row += 1
+    return count
+
+
 cdef Index _suppress(
     Boxes* boxes, Index count, double sigma, double limit, double threshold, int method
 ) noexcept nogil:
     """Soft-NMS over the rows [0, count); returns how many stay. Those are rows [0, result)."""
-    cdef Index pick = 0, row, best = _highest(boxes, 0, count)
-    cdef float least = <float>threshold, score, top
+    cdef Index pick = 0, best
+    cdef float least = <float>threshold, bound = <float>limit
+    if method == 2:
+        bound = INFINITY  # none is lowered by the other rules
+    best = lower_scores(boxes.score, boxes.overlap, 0, count, INFINITY, False, -INFINITY)
     while pick < count:
         if best != pick:
             _swap(boxes, pick, best, False)
-        _overlaps(
+        measure_overlaps(
             boxes.x1, boxes.y1, boxes.x2, boxes.y2, boxes.area, boxes.overlap, pick, count
         )
         pick += 1
         if method == 2:
             _lower_gaussian(boxes.score, boxes.overlap, boxes.met, pick, count, sigma)
-        else:
-            _lower(boxes.score, boxes.overlap, pick, count, <float>limit, method == 1)
-        row = best = pick  # the next best is found on the way, in the order of the rows
-        top = boxes.score[best] if pick < count else ZERO
-        while row < count:
-            score = boxes.score[row]
-            if score < least and boxes.overlap[row] > ZERO:
-                count -= 1
-                _swap(boxes, row, count, False)
-                continue
-            # The first row is tested anew: another may have taken its place.
-            if score > top or row == pick:
-                best = row
-                top = score
-            row += 1
+        best = lower_scores(
+            boxes.score, boxes.overlap, pick, count, bound, method == 1, least
+        )
+        if best < 0:
+            count = _drop(boxes, pick, count, least)
+            best = lower_scores(
+                boxes.score, boxes.overlap, pick, count, INFINITY, False, -INFINITY
+            )
     return count
 
 
@@ -181,7 +271,7 @@ cdef Index _suppress_merge(
         top = boxes.y1[pick] * top_left
         right = boxes.x2[pick] * bottom_right
         bottom = boxes.y2[pick] * bottom_right
-        _overlaps(
+        measure_overlaps(
             boxes.x1, boxes.y1, boxes.x2, boxes.y2, boxes.area, boxes.overlap, pick, count
         )
         row = pick + 1
@@ -210,19 +300,19 @@ cdef Index _suppress_merge(
 
 
 cdef Boxes _columns(float[:, ::1] rows, float* store, Index* order) noexcept nogil:
-    """The columns of `rows` as arrays in `store` (9 floats a row), with the area of every box."""
-    cdef Index count = rows.shape[0], row
+    """The columns of `rows` as arrays in `store` (zeros), with the area of every box."""
+    cdef Index count = rows.shape[0], room = rows.shape[0] + LANES, row
     cdef bint corners = rows.shape[1] > 6
     cdef Boxes boxes
     boxes.x1 = store
-    boxes.y1 = store + count
-    boxes.x2 = store + 2 * count
-    boxes.y2 = store + 3 * count
-    boxes.area = store + 4 * count
-    boxes.score = store + 5 * count
-    boxes.overlap = store + 6 * count
-    boxes.top_left = store + 7 * count
-    boxes.bottom_right = store + 8 * count
+    boxes.y1 = store + room
+    boxes.x2 = store + 2 * room
+    boxes.y2 = store + 3 * room
+    boxes.area = store + 4 * room
+    boxes.score = store + 5 * room
+    boxes.overlap = store + 6 * room
+    boxes.top_left = store + 7 * room
+    boxes.bottom_right = store + 8 * room
     boxes.order = order
     boxes.met = order + count
     for row in range(count):
@@ -234,9 +324,9 @@ cdef Boxes _columns(float[:, ::1] rows, float* store, Index* order) noexcept nog
         boxes.area[row] = (rows[row, 2] - rows[row, 0] + ONE) * (
             rows[row, 3] - rows[row, 1] + ONE
         )
-        boxes.overlap[row] = 0.0
-        boxes.top_left[row] = rows[row, 5] if corners else 0.0
-        boxes.bottom_right[row] = rows[row, 6] if corners else 0.0
+        if corners:
+            boxes.top_left[row] = rows[row, 5]
+            boxes.bottom_right[row] = rows[row, 6]
         order[row] = row
     return boxes
 
@@ -270,7 +360,8 @@ def soft(
     cdef Index total = rows.shape[0], width = rows.shape[1], count
     if total == 0:
         return 0
-    cdef float* store = <float*>malloc((9 + width) * total * sizeof(float))
+    cdef Index columns = 9 * (total + LANES)
+    cdef float* store = <float*>calloc(columns + width * total, sizeof(float))
     cdef Index* order = <Index*>malloc(2 * total * sizeof(Index))
     cdef Boxes boxes
     if store == NULL or order == NULL:
@@ -285,7 +376,7 @@ def soft(
             )
         else:
             count = _suppress(&boxes, total, sigma, limit, threshold, method)
-        _write_back(&boxes, rows, store + 9 * total, recorded)
+        _write_back(&boxes, rows, store + columns, recorded)
     free(store)
     free(order)
     return count

@@ -1,7 +1,7 @@
 """Non-maximum suppression as numba loops: what runs where `external/nms.pyx` was not compiled.
 
-The same operations in the same order and precision as the compiled form, so the two give equal
-results; a change in one is a change in both. See `centernet.external.nms` for what they mean.
+The same operations in the same precision as the compiled form, so the two give equal results; a
+change in one is a change in both. See `centernet.external.nms` for what they mean.
 """
 
 from __future__ import annotations
