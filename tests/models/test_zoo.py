@@ -171,19 +171,3 @@ def test_hashes_stand_in_the_names_of_mmdetection() -> None:
             digits = weights.remote.digest.removeprefix("sha256:")
             assert Path(weights.remote.name).stem.endswith(f"-{digits}")
     assert isinstance(ZOO["ddd_sub"].remote, Remote)
-
-
-def test_the_documentation_lists_every_row() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs" / "weights.md").read_text()
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
-    listed = {row[0].strip("`"): row for row in rows if row and row[0].startswith("`")}
-    assert list(listed) == list(ZOO)
-    for name, weights in ZOO.items():
-        _, task, arch, source, how, digest, licence = listed[name]
-        assert task == weights.known.get("task", "-")
-        assert arch == weights.known.get("arch", arch)
-        assert weights.source in source
-        assert how == ("downloaded" if weights.remote.url else "by hand")
-        published = weights.remote.digest.replace(":", " ")
-        assert digest == (f"{published} ..." if published else "unknown")
-        assert licence == weights.licence

@@ -45,7 +45,7 @@ def _official(name: str, task: str, arch: str, dataset: str, drive: str, **more:
 
 def _mmdetection(name: str, file: str, sha256: str, size: int | None = None) -> Weights:
     remote = Remote(file, f"{OPENMMLAB}{name}/{file}", f"sha256:{sha256}", size)
-    return Weights(remote, MMDETECTION, "Apache-2.0", {"task": "ctdet"})
+    return Weights(remote, MMDETECTION, "Apache-2.0", {"task": "ctdet", "dataset": "coco"})
 
 
 def _triplet(name: str, arch: str, page: str) -> Weights:
