@@ -64,7 +64,7 @@ def test_a_backend_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     what = next(text for text in found if "compiled on the CPU: not available" in text)
     assert found[what].state == NOTE
     assert "compiler" in found[what].remedy
-    assert any("torchvision, slower than compiled (no compiler)" in text for text in found)
+    assert any("plain, slower than compiled (no compiler)" in text for text in found)
 
 
 def test_torchvision_of_another_release(monkeypatch: pytest.MonkeyPatch) -> None:

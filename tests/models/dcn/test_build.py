@@ -39,10 +39,10 @@ def script(tmp_path: Path, name: str, text: str) -> str:
     return str(path)
 
 
-def test_without_a_compiler_torchvision_runs_and_it_is_said(no_compiler):
-    assert backend_in_use() == "torchvision"
+def test_without_a_compiler_plain_tensors_run_and_it_is_said(no_compiler):
+    assert backend_in_use() == "plain"
     assert describe_backend() == (
-        "DCNv2: torchvision, slower than compiled "
+        "DCNv2: plain, slower than compiled "
         "(no C++ compiler found; install g++ or clang++ (or set CXX))"
     )
 
@@ -68,7 +68,7 @@ def test_a_library_that_does_not_load_is_not_fatal(no_compiler, tmp_path):
     path.parent.mkdir()
     path.write_text("not a library")
     assert "does not load" in (compiled.why_not() or "")
-    assert backend_in_use() == "torchvision"
+    assert backend_in_use() == "plain"
 
 
 def test_a_file_in_place_of_the_cache_folder(no_compiler, monkeypatch, tmp_path):
@@ -127,7 +127,9 @@ def test_the_environment_forces(monkeypatch):
     with use_backend("torchvision"):
         assert backend_in_use() == "torchvision"
     monkeypatch.setenv("CENTERNET_DCN", "fastest")
-    with pytest.raises(UserError, match=r"CENTERNET_DCN.*fastest.*compiled, torchvision, plain"):
+    with pytest.raises(
+        UserError, match=r"CENTERNET_DCN.*fastest.*compiled, triton"
+    ):
         backend_in_use()
 
 
@@ -137,6 +139,23 @@ def test_unknown_names_are_refused():
 
 
 def test_other_devices_get_torchvision():
-    assert backend_in_use("cuda") == "torchvision"
+    assert backend_in_use("mps") == "torchvision"
+    with use_backend("compiled"), pytest.raises(UserError, match="runs on the CPU, not on mps"):
+        backend_in_use("mps")
+
+
+@pytest.mark.parametrize("reason", [None, "no NVIDIA GPU is to be seen"])
+def test_cuda_gets_triton_where_it_runs(monkeypatch, reason):
+    monkeypatch.setattr(backends.triton_backend, "why_not", lambda device: reason)
+    assert backend_in_use("cuda") == ("torchvision" if reason else "triton")
+    line = describe_backend("cuda")
+    assert line == "DCNv2: triton" or line == f"DCNv2: torchvision, slower than triton ({reason})"
     with use_backend("compiled"), pytest.raises(UserError, match="runs on the CPU, not on cuda"):
         backend_in_use("cuda")
+
+
+def test_triton_is_not_for_the_cpu(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    backends.triton_backend.why_not.cache_clear()
+    with use_backend("triton"), pytest.raises(UserError, match="triton"):
+        backend_in_use("cpu")

@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from centernet.errors import UserError
-from centernet.models.networks.DCNv2 import compiled, plain, torchvision_backend
+from centernet.models.networks.DCNv2 import compiled, plain, torchvision_backend, triton_backend
 from centernet.models.networks.DCNv2.sampling import Sampling
 
 ENVIRONMENT = "CENTERNET_DCN"
@@ -42,7 +42,7 @@ class Backend(Protocol):
 
 
 BACKENDS: dict[str, Backend] = {
-    backend.NAME: backend for backend in (compiled, torchvision_backend, plain)
+    backend.NAME: backend for backend in (compiled, triton_backend, torchvision_backend, plain)
 }
 _forced: str | None = None  # the switch: set by use_backend alone
 
@@ -91,22 +91,34 @@ def forced_backend() -> str | None:
 def choose(device: str) -> Backend:
     """The backend that serves tensors on a device of this type ("cpu", "cuda", ...).
 
-    The forced one, else the compiled kernels where they run, else torchvision's. Raises UserError
-    where the compiled kernels are forced and cannot be had.
+    The forced one, else our kernels for that device where they run (compiled, triton), else plain
+    tensor operations on a CPU, where they take a fraction of the time of torchvision's operator,
+    and that operator elsewhere. Raises UserError where kernels are forced that cannot be had.
     """
     forced = forced_backend()
-    if forced is not None and forced != compiled.NAME:
-        return BACKENDS[forced]
-    reason = _why_not_compiled(device)
-    if reason is None:
-        return compiled
-    if forced is not None:
-        raise UserError(f"DCN backend {compiled.NAME!r} was forced: {reason}")
-    return torchvision_backend
+    if forced is None:
+        kernels = _kernels(device)
+        if _why_not(kernels, device) is None:
+            return kernels
+        return plain if device == "cpu" else torchvision_backend
+    backend = BACKENDS[forced]
+    if (reason := _why_not(backend, device)) is not None:
+        raise UserError(f"DCN backend {forced!r} was forced: {reason}")
+    return backend
 
 
-def _why_not_compiled(device: str) -> str | None:
-    return compiled.why_not() if device == "cpu" else f"it runs on the CPU, not on {device}"
+def _kernels(device: str) -> Backend:
+    """Our own kernels for a type of device, whether or not they run here."""
+    return triton_backend if device == "cuda" else compiled
+
+
+def _why_not(backend: Backend, device: str) -> str | None:
+    """None where the backend runs on this type of device, else the reason."""
+    if backend is triton_backend:
+        return triton_backend.why_not(device)
+    if backend is compiled:
+        return compiled.why_not() if device == "cpu" else f"it runs on the CPU, not on {device}"
+    return None
 
 
 def backend_in_use(device: str = "cpu") -> str:
@@ -117,8 +129,8 @@ def backend_in_use(device: str = "cpu") -> str:
 def describe_backend(device: str = "cpu") -> str:
     """One line for the caller to print: the backend that runs, and why it is not the fast one."""
     name = backend_in_use(device)
-    forced = forced_backend()
-    if forced is not None:
+    if forced_backend() is not None:
         return f"DCNv2: {name} (forced)"
-    reason = _why_not_compiled(device) if device == "cpu" else None
-    return f"DCNv2: {name}" + (f", slower than compiled ({reason})" if reason else "")
+    kernels = _kernels(device)
+    reason = _why_not(kernels, device) if device in ("cpu", "cuda") else None
+    return f"DCNv2: {name}" + (f", slower than {kernels.NAME} ({reason})" if reason else "")

@@ -1,4 +1,4 @@
-"""Deformable convolution in plain tensor operations, for runtimes that have no operator for it.
+"""Deformable convolution in plain tensor operations: no compiler, no operator of any library.
 
 Each sample is a weighted sum of four rows of the channels-last image: one `embedding_bag`, whose
 kernels gather, weigh and add without storing the four corners. Exporters get the same sum written

@@ -1,4 +1,4 @@
-"""The backend that is always there: torchvision's operator, in float32 or float64."""
+"""torchvision's operator, in float32 or float64: the backend of other devices than CPUs."""
 
 from __future__ import annotations
 
@@ -79,9 +79,7 @@ def backward(
     off, modulation = _positions(offset.to(dtype), mask.to(dtype), sampling)
     b = w.new_zeros(w.shape[0])
     grad_input, grad_weight, grad_offset, grad_mask, grad_bias = (
-        _operators()._deform_conv2d_backward(
-            g, x, w, off, modulation, b, *_arguments(sampling)
-        )
+        _operators()._deform_conv2d_backward(g, x, w, off, modulation, b, *_arguments(sampling))
     )
     if sampling.sigmoid_mask:
         grad_mask = grad_mask * modulation * (1 - modulation)
