@@ -87,8 +87,8 @@ def test_the_error_budget_knows_depth(root: Path, capsys: pytest.CaptureFixture[
     assert cli.test(["ddd", "--resume", "--gpus", "-1", "--error_budget"], root) == 0
     said = capsys.readouterr().out.splitlines()
     start = next(n for n, line in enumerate(said) if line.startswith("perfect "))
-    names = [line.split()[0] for line in said[start + 1 : start + 7]]
-    assert names == ["nothing", "hm", "wh", "offset", "dep", "everything"]
+    names = [line.split()[0] for line in said[start + 1 : start + 9]]
+    assert names == ["nothing", "hm", "wh", "offset", "dep", "dim", "rot", "everything"]
 
 
 def fault(root: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:

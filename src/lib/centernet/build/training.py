@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from centernet.build.data import open_part, training_source
-from centernet.build.detection import detector_settings, input_size, run_test
+from centernet.build.detection import detector_settings, input_size, perfect_heads, run_test
 from centernet.datasets.augment import NO_AUGMENTATION, Augmentation, Size
 from centernet.datasets.dataset import Dataset
 from centernet.datasets.inspect import compare
@@ -23,6 +23,7 @@ from centernet.models.model import CenterNet, create_model
 from centernet.models.pretrained import initialise
 from centernet.options.options import Options
 from centernet.tasks import TASKS, Task
+from centernet.tasks.oracle import Oracle
 from centernet.trains.distributed import Processes
 from centernet.trains.loader import EpochLoader
 from centernet.trains.precision import Precision
@@ -94,7 +95,7 @@ def starting_weights(
 def make_step(options: Options, task: Task, model: CenterNet, processes: Processes) -> Step:
     """One step of the optimiser, on the device of this process."""
     model.to(processes.device)
-    return Step(
+    step = Step(
         task,
         model,
         adam(model.parameters(), options.lr),
@@ -104,6 +105,9 @@ def make_step(options: Options, task: Task, model: CenterNet, processes: Process
         compiled=options.compile,
         processes=processes,
     )
+    perfect = perfect_heads(options)
+    step.oracle = Oracle(task, perfect) if perfect else None
+    return step
 
 
 def make_loader(
@@ -127,6 +131,7 @@ def make_loader(
         keep_res=options.keep_res,
         augmentation=augmentation(options) if training else NO_AUGMENTATION,
         seed=options.seed,
+        unfinished=options.encode_on_device,
     )
     return EpochLoader(
         data,

@@ -177,6 +177,9 @@ class Train:
         -1, "images on the first GPU", inert="every GPU takes an equal share of the batch"
     )
     accumulate: int = option(1, "batches per step of the optimiser", at_least=1)
+    encode_on_device: bool = option(
+        False, "normalise images and draw heat maps on the device, not in the loading processes"
+    )
     num_iters: int = option(-1, "iterations in an epoch; -1 for all of the data", at_least=-1)
     lr: float | None = option(None, "learning rate (not given: 1.25e-4 x batch / 32)", at_least=0)
     lr_step: tuple[int, ...] = option(
@@ -237,6 +240,9 @@ class Oracle:
     eval_oracle_hmhp: bool = option(False, "as if the heat maps of the joints were perfect")
     eval_oracle_hp_offset: bool = option(False, "as if the offsets of the joints were perfect")
     eval_oracle_dep: bool = option(False, "as if the depths were perfect")
+    eval_oracle_dim: bool = option(False, "as if the sizes in metres were perfect")
+    eval_oracle_rot: bool = option(False, "as if the orientations were perfect")
+    eval_oracle_embd: bool = option(False, "as if the embeddings of the corners were perfect")
     error_budget: bool = option(
         False,
         "test with each head made perfect in turn and print a table of what that gains",

@@ -17,14 +17,17 @@ from centernet.datasets.augment import View
 from centernet.datasets.objects import Objects
 from centernet.errors import UserError
 from centernet.tasks import twins
+from centernet.tasks.embedding import APART, Embedding
 from centernet.tasks.losses import AtCentres, Dense, Focal, Loss, MeanSquare
+from centernet.tasks.orientation import InBins
 
 if TYPE_CHECKING:
     from centernet.tasks.task import Maps, Task
 
 Targets = Mapping[str, Tensor]
 
-# The heads that each published switch (--eval_oracle_...) makes perfect, in any task.
+# The heads that each switch (--eval_oracle_...) makes perfect, in any task. The last three switches
+# are not among the published ones.
 ORACLES: dict[str, tuple[str, ...]] = {
     "hm": (
         *("hm", "hm_t", "hm_l", "hm_b", "hm_r", "hm_c"),
@@ -39,7 +42,11 @@ ORACLES: dict[str, tuple[str, ...]] = {
     "hmhp": ("hm_hp",),
     "hp_offset": ("hp_offset",),
     "dep": ("dep",),
+    "dim": ("dim",),
+    "rot": ("rot",),
+    "embd": ("embd_tl", "embd_br"),
 }
+SURE = 10.0  # a logit that leaves no doubt
 
 
 def oracles_for(task: Task) -> list[str]:
@@ -136,19 +143,40 @@ def _(loss: Dense, targets: Targets, size: tuple[int, int]) -> Tensor:
 
 @true_map.register
 def _(loss: AtCentres, targets: Targets, size: tuple[int, int]) -> Tensor:
-    """Every cell has the values of the nearest centre, for peaks that missed theirs a little.
+    """Every cell has the values of the nearest centre, for peaks that missed theirs a little."""
+    return spread(targets[loss.target].float(), targets[loss.mask], targets[loss.index], size)
 
-    Near is counted along rows and columns. Of centres equally near the first object's is taken; of
-    objects with one centre it has the values of the last.
+
+@true_map.register
+def _(loss: InBins, targets: Targets, size: tuple[int, int]) -> Tensor:
+    """Both bins sure of whether they hold the angle, in every cell that of the nearest centre."""
+    held, residuals = targets[loss.bins].float(), targets[loss.residuals].float()
+    present = SURE * (2 * held - 1)
+    bins = torch.stack([-present, present, residuals.sin(), residuals.cos()], dim=2)  # (N, bin, 4)
+    return spread(bins.flatten(1), targets[loss.mask], targets[loss.index], size)
+
+
+@true_map.register
+def _(loss: Embedding, targets: Targets, size: tuple[int, int]) -> Tensor:
+    """The number of the object whose corner is nearest: APART from that of any other."""
+    mask = targets[loss.mask]
+    number = APART * torch.arange(len(mask), device=mask.device).float().unsqueeze(1)
+    return spread(number, mask, targets[loss.indices[0]], size)
+
+
+def spread(values: Tensor, mask: Tensor, index: Tensor, size: tuple[int, int]) -> Tensor:
+    """Rows of `values` (N, D) at cells `index` (N,), where `mask` (N,) or (N, D) is set, as a map.
+
+    It is (D, h, w); near is counted along rows and columns. Of centres equally near the first
+    object's is taken; of objects with one centre it has the values of the last.
     """
-    values, mask = targets[loss.target].float(), targets[loss.mask].bool()
+    mask = mask.bool()
     if mask.dim() == 1:
         mask = mask.unsqueeze(1).expand_as(values)
     known = mask.any(1)
     if not known.any():
         return values.new_full((values.shape[1], *size), torch.nan)
-    values = values.masked_fill(~mask, torch.nan)[known]
-    index = targets[loss.index][known]
+    values, index = values.masked_fill(~mask, torch.nan)[known], index[known]
     same = index.unsqueeze(1) == index.unsqueeze(0)
     order = torch.arange(len(index), device=index.device)
     values = values[torch.where(same, order, -1).argmax(1)]

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from centernet.models.model import CenterNet
+from centernet.tasks.oracle import Oracle
 from centernet.tasks.task import Task
 from centernet.trains.distributed import ALONE, Processes
+from centernet.trains.finish import finished
 from centernet.trains.loader import Batch
 from centernet.trains.precision import Precision
 
@@ -25,8 +27,11 @@ class Step:
     """Teaches `model` one step at a time.
 
     `model` is on the device of `processes` and `optimizer` holds its parameters. `clip` limits the
-    norm of the gradient (0: no limit). `compiled` runs the network through torch.compile.
+    norm of the gradient (0: no limit). `compiled` runs the network through torch.compile. `oracle`,
+    unless None, makes heads perfect for `loss`; learning never sees it.
     """
+
+    oracle: Oracle | None = None
 
     def __init__(
         self,
@@ -62,8 +67,11 @@ class Step:
     def __call__(self, parts: Sequence[Batch]) -> dict[str, Tensor]:
         """Take one step; return {"loss": ..., stat: ...} of the whole batch, detached, float32.
 
-        A batch holds `input` (B, 3, H, W), `index` (B,) and the targets of the task.
+        A batch holds `input` (B, 3, H, W), `index` (B,) and the targets of the task, or what
+        `finish.finished` makes that of.
         """
+        if len(parts) == 1:
+            parts = [self._on_device(parts[0])]  # several might not fit there together
         counts = self._counts(parts)
         self.optimizer.zero_grad(set_to_none=True)
         stats: dict[str, Tensor] = {}
@@ -79,13 +87,12 @@ class Step:
         batch = self._on_device(batch)
         with torch.no_grad(), self.precision.autocast(self.processes.device):
             stages = self.model(batch["input"])
-        return self.task.loss(stages, batch)
+        judge = self.task if self.oracle is None else self.oracle
+        return judge.loss(stages, batch)
 
     def _counts(self, parts: Sequence[Batch]) -> dict[str, Tensor]:
         """What the losses of the whole batch are divided by, {head: (T,)}."""
-        if len(parts) == 1:
-            parts = [self._on_device(parts[0])]  # counting there is quicker; several might not fit
-        each = [self.task.counts(part) for part in parts]
+        each = [self.task.counts(self._on_device(part)) for part in parts]
         names = list(each[0])
         sizes = [each[0][name].numel() for name in names]
         total = sum(torch.cat([counts[name] for name in names]) for counts in each)
@@ -118,11 +125,8 @@ class Step:
         return dict(zip(stats, total.unbind(), strict=True))
 
     def _on_device(self, batch: Batch) -> Batch:
-        device = self.processes.device
-        moved = {
-            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-            for name, value in batch.items()
-        }
+        stride = self.model.backbone.stride
+        moved = finished(batch, self.task, stride, self.processes.device)
         moved["input"] = moved["input"].contiguous(memory_format=self.memory_format)
         return moved
 
