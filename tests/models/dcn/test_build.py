@@ -127,9 +127,7 @@ def test_the_environment_forces(monkeypatch):
     with use_backend("torchvision"):
         assert backend_in_use() == "torchvision"
     monkeypatch.setenv("CENTERNET_DCN", "fastest")
-    with pytest.raises(
-        UserError, match=r"CENTERNET_DCN.*fastest.*compiled, triton"
-    ):
+    with pytest.raises(UserError, match=r"CENTERNET_DCN.*fastest.*compiled, triton"):
         backend_in_use()
 
 
