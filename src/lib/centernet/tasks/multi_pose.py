@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ class MultiPose(Task):
             self._vector_loss(),
             "hp_loss",
             options.hp_weight,
-            flip=lambda maps: mirror_vectors(maps, pairs),
+            flip=partial(mirror_vectors, pairs=pairs),
         )
         if not options.not_reg_offset:
             offset = at_centres("reg", options.reg_loss)
@@ -102,11 +103,7 @@ class MultiPose(Task):
     def _joint_heat(self) -> Head:
         """Probabilities or, as published for the squared error, the raw values themselves."""
         joints, weight = len(self.info.joints), self.options.hm_hp_weight
-        pairs = self.info.flip_pairs
-
-        def flip(maps: Tensor) -> Tensor:
-            return mirror_channels(maps, pairs)
-
+        flip = partial(mirror_channels, pairs=self.info.flip_pairs)
         if self.options.mse_loss:
             return Head(joints, MeanSquare("hm_hp"), "hm_hp_loss", weight, flip=flip)
         return sigmoid_heat(joints, Focal("hm_hp"), "hm_hp_loss", weight, flip=flip)

@@ -24,6 +24,7 @@ from centernet.detectors.results import Detections
 from centernet.geometry import transform
 from centernet.models.model import HEAT_BIAS
 from centernet.tasks.losses import Loss
+from centernet.tasks.peaks import mirror
 
 Maps = dict[str, Tensor]
 
@@ -187,5 +188,5 @@ class Task(ABC):
 
 def sigmoid_heat(classes: int, loss: Loss, stat: str, weight: float = 1.0, **more: Any) -> Head:
     """The head of a heat map: a sigmoid, few peaks at the start, averaged in the flip test."""
-    more.setdefault("flip", lambda maps: maps.flip(-1))
+    more.setdefault("flip", mirror)
     return Head(classes, loss, stat, weight, HEAT_BIAS, torch.sigmoid, **more)
