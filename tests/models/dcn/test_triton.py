@@ -179,3 +179,17 @@ def test_reasons_not_to_run(monkeypatch):
     assert reason("cuda") == "the GPU has compute capability 7.5, 8.0 is needed"
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     assert reason("cuda") is None
+
+
+def test_the_measurement_says_that_there_is_no_gpu():
+    done = subprocess.run(
+        [sys.executable, "bench/gpu.py"],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"bench/gpu\.py: .+: nothing was measured\n", done.stderr)
+    assert done.stdout == ""

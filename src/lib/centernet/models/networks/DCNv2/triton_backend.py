@@ -121,12 +121,13 @@ def plan_forward(
     weight: Tensor,
     bias: Tensor | None,
     sampling: Sampling,
+    tiles: Tiles | None = None,
 ) -> tuple[Tensor, list[Launch]]:
-    """The output, not yet computed, and what computes it."""
+    """The output, not yet computed, and what computes it, in `tiles` or those of the rule."""
     from centernet.models.networks.DCNv2.triton_forward import convolve, finish
 
     problem = _problem(input, weight, sampling)
-    tiles = forward_tiles(problem, processors(input.device))
+    tiles = tiles or forward_tiles(problem, processors(input.device))
     out = _channels_last(input, problem.outs, problem.out_size, input.dtype)
     common = _common(input, offset, mask, weight, sampling, tiles)
     common |= {"x": _last(input), "weight": _last(weight), "bias": bias}
