@@ -14,7 +14,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @torch.no_grad()
 def awaken(model: Network) -> Network:
-    """`model` with statistics in its BN, offsets in its DCN, and weights where there are hardly any.
+    """`model` with statistics in BN, offsets in DCN and weights where there are hardly any.
 
     All of them start at nothing, or near it.
     """

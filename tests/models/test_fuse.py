@@ -95,7 +95,7 @@ def test_any_layer(kind: str, groups: int, bias: bool, affine: bool, seed: int) 
 
 
 class Forked(nn.Module):
-    """One convolution read by a BN and by something else; a BN without statistics; one run twice."""
+    """One convolution read by BN and by something else; BN without statistics; one run twice."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,10 +21,11 @@ from centernet.detectors.results import Detections
 from centernet.detectors.stream import Frame, Pictures, SourceLike, Video, open_stream
 from centernet.detectors.timing import Timings
 from centernet.errors import UserError
+from centernet.models.fuse import fused
+from centernet.models.model import CenterNet
 
 if TYPE_CHECKING:
     from centernet.datasets.objects import Objects
-    from centernet.models.model import CenterNet
     from centernet.tasks.oracle import Oracle
     from centernet.tasks.task import Maps, Task
 
@@ -52,7 +53,8 @@ class Detector:
 
     Args:
         task: what to detect; gives class names, framing and the reading of the maps.
-        model: the network, whose heads are the task's. Moved to `device` and set to eval.
+        model: the network, whose heads are the task's. Moved to `device` and set to eval, unless
+            `fuse` leaves it alone.
         mean, std: of colours in [0, 1], BGR; the data set's by default.
         input_size: (height, width) the network sees; the data set's resolution by default.
         keep_res: let the network see each image in its own size instead.
@@ -64,7 +66,10 @@ class Detector:
         batch_size: images of one shape that go through the network together.
         device: "cpu", "cuda", "cuda:1" ...; None takes CUDA if there is one.
         amp: None (float32), "bf16" or "fp16".
-        channels_last: the memory layout that some devices compute faster in.
+        channels_last: the memory layout that some devices compute faster in; always if `fuse`.
+        fuse: run a copy of the network that is made for testing: BN folded into the convolutions,
+            all of it in the precision of `amp`, regressions computed at the peaks alone. Else
+            `model` itself runs as it was trained. Results agree to rounding.
 
     `timings` holds the seconds of each stage since it was made or last replaced. `oracle`, unless
     None, puts true maps in the place of predicted ones, for images prepared with their objects.
@@ -90,6 +95,7 @@ class Detector:
         device: str | torch.device | None = None,
         amp: str | None = None,
         channels_last: bool = False,
+        fuse: bool = True,
     ) -> None:
         if not scales or min(scales) <= 0:
             raise ValueError(f"test scales must be positive, not {scales}")
@@ -103,7 +109,12 @@ class Detector:
             )
         self.task = task
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.precision = None if amp is None else PRECISIONS[amp]
+        self.fuse = fuse and isinstance(model, CenterNet)
+        fast = channels_last or self.fuse
+        self.layout = torch.channels_last if fast else torch.contiguous_format
+        if self.fuse:
+            model = fused(model).to(dtype=self.precision)
         self.model = model.to(self.device, memory_format=self.layout).eval()
         self.preprocess = Preprocess(
             framing=task.framing,
@@ -115,7 +126,6 @@ class Detector:
         )
         self.flip_test, self.scales, self.nms = flip_test, tuple(scales), nms
         self.k, self.limit, self.batch_size = k, limit, batch_size
-        self.precision = None if amp is None else PRECISIONS[amp]
         self.timings = Timings(self.device)
 
     def detect(self, source: np.ndarray | SourceLike) -> Detections | list[Detections]:
@@ -212,7 +222,7 @@ class Detector:
     def _detect_batch(
         self, inputs: Sequence[Prepared], calibrations: Sequence[np.ndarray | None]
     ) -> list[Detections]:
-        maps = self.maps(inputs)
+        maps = self._maps(inputs, self._sparse())
         with self.timings.stage("dec"), torch.inference_mode():
             decoded = self.task.decode(maps, self.k)
             arrays = {name: value.cpu().numpy() for name, value in decoded.items()}
@@ -230,21 +240,33 @@ class Detector:
                 )
             ]
 
-    @torch.inference_mode()
     def maps(self, inputs: Sequence[Prepared]) -> Maps:
         """The network's activated maps (B, C, h, w) of inputs of one shape, flips averaged.
 
         With an oracle the truth is put in, where the inputs carry it.
         """
+        return self._maps(inputs)
+
+    def _sparse(self) -> frozenset[str]:
+        """The heads that need not be computed all over: none that is looked at or corrected."""
+        return self.task.sparse if self.fuse and self.oracle is None else frozenset()
+
+    @torch.inference_mode()
+    def _maps(self, inputs: Sequence[Prepared], sparse: Collection[str] = ()) -> Maps:
         with self.timings.stage("net"):
             batch: Tensor = to_batch([prepared.input for prepared in inputs], self.flip_test)
             batch = batch.to(self.device, memory_format=self.layout)
-            with self._autocast():
-                raw = self.model(batch, last_only=True)[-1]
+            raw = self._raw(batch, sparse)
             maps = self.task.activate(raw)
             maps = self.task.merge_flip(maps) if self.flip_test else maps
         truths = [prepared.truth for prepared in inputs if prepared.truth is not None]
         return self.oracle.correct(maps, truths) if self.oracle and truths else maps
+
+    def _raw(self, batch: Tensor, sparse: Collection[str]) -> Maps:
+        if self.fuse:
+            return self.model.last_maps(batch.to(dtype=self.precision), sparse)
+        with self._autocast():
+            return self.model(batch, last_only=True)[-1]
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from centernet.models.networks import Backbone, create_backbone
 from centernet.models.networks.pooling import POOLINGS
+from centernet.models.sparse import PointHead, SparseMap
 
 HEAT_BIAS = -2.19  # sigmoid(-2.19) = 0.1: a heat map starts out sure that there is nothing
 
@@ -72,15 +73,34 @@ class CenterNet(nn.Module):
 
     def stage_maps(self, feature: Tensor, stage: int) -> dict[str, Tensor]:
         """The raw maps that the heads of one stage make of its feature map."""
-        seen: dict[str | None, Tensor] = {None: feature}
-        for pooling, modules in self.poolings.items():
-            seen[pooling] = modules[stage](feature)
-        return {
-            name: (head[stage] if isinstance(head, nn.ModuleList) else head)(
-                seen[self.pooling_of[name]]
-            )
-            for name, head in self.heads.items()
-        }
+        seen = self.seen(feature, stage)
+        return {name: self.head(name, stage)(seen[self.pooling_of[name]]) for name in self.heads}
+
+    def last_maps(self, x: Tensor, sparse: Collection[str] = ()) -> dict[str, Tensor | SparseMap]:
+        """The raw maps of the last stage, those of the heads in `sparse` computed where asked.
+
+        Heads without hidden layers or of one that sees one place at a time can be put off; others
+        are computed whatever `sparse` says.
+        """
+        features = self.backbone(x)
+        stage = len(features) - 1
+        seen = self.seen(features[stage], stage)
+        maps: dict[str, Tensor | SparseMap] = {}
+        for name in self.heads:
+            head, feature = self.head(name, stage), seen[self.pooling_of[name]]
+            point = PointHead.of(head) if name in sparse else None
+            maps[name] = head(feature) if point is None else SparseMap(feature, point)
+        return maps
+
+    def seen(self, feature: Tensor, stage: int) -> dict[str | None, Tensor]:
+        """What the heads of one stage see of its feature map, by the name of the pooling."""
+        pooled = {name: modules[stage](feature) for name, modules in self.poolings.items()}
+        return {None: feature, **pooled}
+
+    def head(self, name: str, stage: int) -> nn.Module:
+        """The head called `name` on one stage."""
+        head = self.heads[name]
+        return head[stage] if isinstance(head, nn.ModuleList) else head
 
 
 def channels_and_bias(name: str, head: int | HeadSpec) -> tuple[int, float | None]:

@@ -16,7 +16,7 @@ from centernet.datasets.objects import Objects
 from centernet.jit import njit
 from centernet.options.field import LossOptions, option
 from centernet.tasks.losses import Dense, Focal, Loss, MeanSquare, at_centres
-from centernet.tasks.peaks import gather, local_maxima, mirror, top_k
+from centernet.tasks.peaks import best_peaks, gather, mirror
 from centernet.tasks.targets import draw_gaussian, object_radius, spread_value
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
@@ -49,11 +49,12 @@ class Ctdet(Task):
                 "wh_loss",
                 options.wh_weight,
                 flip=mirror,
+                sparse=True,
             ),
         }
         if not options.not_reg_offset:
             offset = at_centres("reg", options.reg_loss)
-            heads["reg"] = Head(2, offset, "off_loss", options.off_weight)
+            heads["reg"] = Head(2, offset, "off_loss", options.off_weight, sparse=True)
         return heads
 
     def _size_loss(self) -> Loss:
@@ -103,7 +104,7 @@ class Ctdet(Task):
 
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         """Boxes (B, K, 4), scores and classes (B, K) of the `k` highest peaks, in map pixels."""
-        peaks = top_k(local_maxima(maps["hm"]), k)
+        peaks = best_peaks(maps["hm"], k)
         sizes = gather(maps["wh"], peaks.index)  # (B, K, 2) or (B, K, 2 * classes)
         if self.options.cat_spec_wh:
             pairs = sizes.unflatten(2, (-1, 2))

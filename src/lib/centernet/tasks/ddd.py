@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from centernet.options.field import LossOptions, option
 from centernet.options.groups import DEMO
 from centernet.tasks.losses import DISTANCES, AtCentres, Focal, Loss, MeanSquare
 from centernet.tasks.orientation import CHANNELS, InBins, from_bins, mirror_bins, to_bins
-from centernet.tasks.peaks import gather, local_maxima, mirror, top_k
+from centernet.tasks.peaks import best_peaks, gather, mirror
 from centernet.tasks.targets import draw_gaussian, gaussian_radius
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
@@ -96,17 +97,19 @@ class Ddd(Task):
 
         depth = at_centres("dep", "reg_mask", activation=depth_of, inverse=raw_depth)
         size = at_centres("dim", "reg_mask")
+        read_off = partial(Head, sparse=True)
         heads = {
             "hm": sigmoid_heat(self.info.num_classes, heat, "hm_loss", options.hm_weight),
-            "dep": Head(1, depth, "dep_loss", options.dep_weight, None, depth_of, mirror),
-            "rot": Head(CHANNELS, InBins(), "rot_loss", options.rot_weight, flip=mirror_bins),
-            "dim": Head(3, size, "dim_loss", options.dim_weight, flip=mirror),
+            "dep": read_off(1, depth, "dep_loss", options.dep_weight, None, depth_of, mirror),
+            "rot": read_off(CHANNELS, InBins(), "rot_loss", options.rot_weight, flip=mirror_bins),
+            "dim": read_off(3, size, "dim_loss", options.dim_weight, flip=mirror),
         }
         if not options.not_reg_bbox:
             box = at_centres("wh", "rot_mask")
-            heads["wh"] = Head(2, box, "wh_loss", options.wh_weight, flip=mirror)
+            heads["wh"] = read_off(2, box, "wh_loss", options.wh_weight, flip=mirror)
         if not options.not_reg_offset:
-            heads["reg"] = Head(2, at_centres("reg", "rot_mask"), "off_loss", options.off_weight)
+            offset = at_centres("reg", "rot_mask")
+            heads["reg"] = read_off(2, offset, "off_loss", options.off_weight)
         return heads
 
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
@@ -153,7 +156,7 @@ class Ddd(Task):
         and dimensions (B, K, 3: height width length) in metres; alphas (B, K), the observation
         angles. With `not_reg_bbox` a box has no extent; `finish` finds it.
         """
-        peaks = top_k(local_maxima(maps["hm"]), k)
+        peaks = best_peaks(maps["hm"], k)
         corner = torch.stack([peaks.x, peaks.y], dim=2)
         centres = corner + (gather(maps["reg"], peaks.index) if "reg" in maps else 0.5)
         half = gather(maps["wh"], peaks.index) / 2 if "wh" in maps else torch.zeros_like(centres)

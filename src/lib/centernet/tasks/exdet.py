@@ -76,7 +76,8 @@ class Exdet(Task):
         if not options.not_reg_offset:
             for side in SIDES:
                 offset = at_centres(f"reg_{side}", options.reg_loss, index=f"ind_{side}")
-                heads[f"reg_{side}"] = Head(2, offset, "off_loss", options.off_weight)
+                weight = options.off_weight
+                heads[f"reg_{side}"] = Head(2, offset, "off_loss", weight, sparse=True)
         return heads
 
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:

@@ -24,13 +24,12 @@ from centernet.errors import UserError
 from centernet.options.field import LossOptions, option
 from centernet.tasks.losses import AtCentres, Dense, Focal, Loss, MeanSquare, at_centres
 from centernet.tasks.peaks import (
+    best_peaks,
+    best_peaks_of_each,
     gather,
-    local_maxima,
     mirror,
     mirror_channels,
     mirror_vectors,
-    top_k,
-    top_k_of_each,
 )
 from centernet.tasks.pose_targets import PoseTargets, encode_people
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
@@ -77,22 +76,24 @@ class MultiPose(Task):
         heads = {"hm": heat}
         if not options.not_reg_bbox:
             size = at_centres("wh", options.reg_loss)
-            heads["wh"] = Head(2, size, "wh_loss", options.wh_weight, flip=mirror)
+            heads["wh"] = Head(2, size, "wh_loss", options.wh_weight, flip=mirror, sparse=True)
         heads["hps"] = Head(
             2 * joints,
             self._vector_loss(),
             "hp_loss",
             options.hp_weight,
             flip=partial(mirror_vectors, pairs=pairs),
+            sparse=True,
         )
         if not options.not_reg_offset:
             offset = at_centres("reg", options.reg_loss)
-            heads["reg"] = Head(2, offset, "off_loss", options.off_weight)
+            heads["reg"] = Head(2, offset, "off_loss", options.off_weight, sparse=True)
         if not options.not_hm_hp:
             heads["hm_hp"] = self._joint_heat()
         if not options.not_hm_hp and not options.not_reg_hp_offset:
             offset = at_centres("hp_offset", options.reg_loss, mask="hp_mask", index="hp_ind")
-            heads["hp_offset"] = Head(2, offset, "hp_offset_loss", options.off_weight)
+            weight = options.off_weight
+            heads["hp_offset"] = Head(2, offset, "hp_offset_loss", weight, sparse=True)
         return heads
 
     def _vector_loss(self) -> Loss:
@@ -173,7 +174,7 @@ class MultiPose(Task):
         keypoints (B, K, J, 2) are in map pixels; joint_scores (B, K, J) is the joint's heat where
         it lies, 0 outside the map, or the score of its object without heat maps of the joints.
         """
-        peaks = top_k(local_maxima(maps["hm"]), k)
+        peaks = best_peaks(maps["hm"], k)
         cells = torch.stack([peaks.x, peaks.y], dim=2)
         vectors = gather(maps["hps"], peaks.index).unflatten(2, (-1, 2))
         joints = cells.unsqueeze(2) + vectors
@@ -217,7 +218,7 @@ def snap(
     Only to a peak above SNAP_SCORE, inside the object's box (if `within`) and in its reach; other
     joints stay where the vectors put them. Returns the joints and their scores (B, K, J).
     """
-    peaks = top_k_of_each(local_maxima(maps["hm_hp"]), k)  # each (B, J, M)
+    peaks = best_peaks_of_each(maps["hm_hp"], k)  # each (B, J, M)
     places = torch.stack([peaks.x, peaks.y], dim=3)
     if "hp_offset" in maps:
         offsets = gather(maps["hp_offset"], peaks.index.flatten(1))

@@ -1,7 +1,7 @@
 """Reading maps: local maxima, the K best of them, values at their places, and mirrored maps.
 
-Pure tensor code without data-dependent shapes, so that it exports. Maps are (B, C, H, W); an index
-is y * W + x.
+Pure tensor code without data-dependent shapes, so that it exports; on the CPU a compiled scan finds
+the same peaks. Maps are (B, C, H, W); an index is y * W + x.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from centernet.models.sparse import MeanOfTwins, SparseMap
+from centernet.tasks.peak_scan import scan
 
 
 class Peaks(NamedTuple):
@@ -30,14 +33,52 @@ def local_maxima(heat: Tensor, kernel: int = 3) -> Tensor:
     return heat * (highest == heat).to(heat.dtype)
 
 
+def best_peaks(heat: Tensor, k: int, kernel: int = 3) -> Peaks:
+    """The `k` highest of the local maxima of `heat`, over all classes: `top_k` of `local_maxima`.
+
+    Of equal ones a scan on the CPU takes those of the lower class, then place, first.
+    """
+    found = _scanned(heat, k, kernel)
+    if found is None:
+        return top_k(local_maxima(heat, kernel), k)
+    _, _, height, width = heat.shape
+    return _peaks(*found, height, width)
+
+
+def best_peaks_of_each(heat: Tensor, k: int, kernel: int = 3) -> Peaks:
+    """The `k` highest local maxima of every channel; fields are (B, C, K)."""
+    batch, channels, height, width = heat.shape
+    found = _scanned(heat.reshape(batch * channels, 1, height, width), k, kernel)
+    if found is None:
+        return top_k_of_each(local_maxima(heat, kernel), k)
+    scores, index = (field.view(batch, channels, -1) for field in found)
+    y = index // width
+    classes = torch.arange(channels).view(1, -1, 1).expand_as(index)
+    return Peaks(scores, index, classes, y.float(), (index - y * width).float())
+
+
+def _scanned(heat: Tensor, k: int, kernel: int) -> tuple[Tensor, Tensor] | None:
+    """Scores and flat places (B, K) by the compiled scan, where it can be used and finds K."""
+    tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if tracing or heat.device.type != "cpu" or heat.dtype != torch.float32 or heat.requires_grad:
+        return None
+    found = scan(heat.numpy(), min(k, heat[0].numel()), kernel // 2)
+    return None if found is None else (torch.from_numpy(found[0]), torch.from_numpy(found[1]))
+
+
 def top_k(heat: Tensor, k: int) -> Peaks:
     """The `k` largest values over all classes, or all of them when the map has fewer.
 
     The order of equal values is not defined.
     """
     _, channels, height, width = heat.shape
+    scores, flat = heat.flatten(1).topk(min(k, channels * height * width))
+    return _peaks(scores, flat, height, width)
+
+
+def _peaks(scores: Tensor, flat: Tensor, height: int, width: int) -> Peaks:
+    """Peaks at places (c * height + y) * width + x."""
     area = height * width
-    scores, flat = heat.flatten(1).topk(min(k, channels * area))
     classes = flat // area
     index = flat - classes * area  # written out: the exporter cannot convert % by a symbol
     y = index // width
@@ -64,8 +105,10 @@ def top_k_by_class(heat: Tensor, k: int) -> Peaks:
     return Peaks(scores, *(field.gather(1, order) for field in each[1:]))
 
 
-def gather(maps: Tensor, index: Tensor) -> Tensor:
+def gather(maps: Tensor | SparseMap | MeanOfTwins, index: Tensor) -> Tensor:
     """Values of `maps` (B, C, H, W) at `index` (B, K): (B, K, C)."""
+    if isinstance(maps, SparseMap | MeanOfTwins):
+        return maps.at(index).squeeze(3).transpose(1, 2)
     wanted = index.unsqueeze(1).expand(-1, maps.shape[1], -1)  # (B, C, K)
     return maps.flatten(2).gather(2, wanted).transpose(1, 2)
 

@@ -23,10 +23,12 @@ from centernet.detectors.merge import merge_scales
 from centernet.detectors.results import Detections
 from centernet.geometry import transform
 from centernet.models.model import HEAT_BIAS
+from centernet.models.sparse import MeanOfTwins, SparseMap
 from centernet.tasks.losses import Loss
 from centernet.tasks.peaks import mirror
 
-Maps = dict[str, Tensor]
+# Of a sparse head there may stand a SparseMap in place of the tensor, which `gather` reads alike.
+Maps = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class Head:
     `stat` is the loss's name in the log; heads that share a name are summed. `activation` turns
     the raw map into its meaning. `flip` brings the map of a mirrored image back into the image's
     frame so that both can be averaged; without it the flip test uses the upright image's map alone.
+    `flip` mirrors the last dimension and does no more than exchange channels and signs besides.
     `beside` names heads whose maps the loss sees behind this one's, as further channels. `pooling`
-    is what the head sees the features through (`models/networks/pooling.py`).
+    is what the head sees the features through (`models/networks/pooling.py`). Of a `sparse` head
+    decoding reads nothing but what `gather` gives it; a detector may compute no more.
     """
 
     channels: int
@@ -49,6 +53,7 @@ class Head:
     flip: Callable[[Tensor], Tensor] | None = None
     beside: tuple[str, ...] = ()
     pooling: str | None = None
+    sparse: bool = False
 
     def learned(self, name: str, maps: Mapping[str, Tensor]) -> Tensor:
         """What the loss of this head, called `name`, sees of the raw `maps` of one stage.
@@ -85,6 +90,11 @@ class Task(ABC):
     @abstractmethod
     def make_heads(self) -> dict[str, Head]:
         """The output maps, in the order of the published checkpoints."""
+
+    @property
+    def sparse(self) -> frozenset[str]:
+        """The heads of which decoding reads single places alone."""
+        return frozenset(name for name, head in self.heads.items() if head.sparse)
 
     @abstractmethod
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
@@ -131,21 +141,30 @@ class Task(ABC):
     def _taught(self) -> list[tuple[str, Head]]:
         return [(name, head) for name, head in self.heads.items() if head.weight > 0]
 
-    def activate(self, maps: Mapping[str, Tensor]) -> Maps:
+    def activate(self, maps: Mapping[str, Any]) -> Maps:
         """Raw maps of the last stage -> probabilities, metres, pixels."""
         done: Maps = {}
         for name, head in self.heads.items():
-            raw = maps[name].float()
+            raw = maps[name]
+            if isinstance(raw, SparseMap):
+                done[name] = raw.activated(head.activation)
+                continue
+            raw = raw.float()
             done[name] = head.activation(raw) if head.activation else raw
         return done
 
-    def merge_flip(self, maps: Mapping[str, Tensor]) -> Maps:
+    def merge_flip(self, maps: Mapping[str, Any]) -> Maps:
         """Maps of [images, mirrored images] (2 B, ...) -> of the images (B, ...)."""
         merged: Maps = {}
         for name, both in maps.items():
             upright, mirrored = both.chunk(2)
             flip = self.heads[name].flip
-            merged[name] = upright if flip is None else (upright + flip(mirrored)) / 2
+            if flip is None:
+                merged[name] = upright
+            elif isinstance(upright, SparseMap):
+                merged[name] = MeanOfTwins(upright, mirrored, flip)
+            else:
+                merged[name] = (upright + flip(mirrored)) / 2
         return merged
 
     def camera(self, size: tuple[int, int]) -> NDArray[np.float32] | None:

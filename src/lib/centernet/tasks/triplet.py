@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from centernet.tasks import twins
 from centernet.tasks.centre_check import CornerPairs, centre_scores
 from centernet.tasks.embedding import Pull, Push
 from centernet.tasks.losses import Focal, at_centres
-from centernet.tasks.peaks import gather, local_maxima, top_k
+from centernet.tasks.peaks import best_peaks, gather
 from centernet.tasks.targets import draw_gaussian
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
@@ -107,15 +108,16 @@ class Triplet(Task):
         indices = "inds_tl", "inds_br"
         pull, push = Pull(indices), Push(indices[::-1])
         weights = options.pull_weight, options.push_weight
-        heads["embd_tl"] = Head(
+        read_off = partial(Head, sparse=True)
+        heads["embd_tl"] = read_off(
             1, pull, "pull_loss", weights[0], beside=("embd_br",), pooling="cnvs_tl"
         )
-        heads["embd_br"] = Head(
+        heads["embd_br"] = read_off(
             1, push, "push_loss", weights[1], beside=("embd_tl",), pooling="cnvs_br"
         )
         for point in POINTS:
             offset = at_centres(f"regs_{point}", "sl1", mask="ind_masks", index=f"inds_{point}")
-            heads[f"regs_{point}"] = Head(
+            heads[f"regs_{point}"] = read_off(
                 2, offset, "off_loss", options.off_weight, pooling=f"cnvs_{point}"
             )
         return heads
@@ -157,9 +159,7 @@ class Triplet(Task):
 
     def _decode(self, maps: Maps) -> dict[str, Tensor]:
         k = self.options.topk
-        first, last, middle = (
-            top_k(local_maxima(maps[f"hmap_{point}"], KERNEL), k) for point in POINTS
-        )
+        first, last, middle = (best_peaks(maps[f"hmap_{point}"], k, KERNEL) for point in POINTS)
         corners = [
             torch.stack([peaks.x, peaks.y], dim=2) + gather(maps[f"regs_{point}"], peaks.index)
             for point, peaks in zip(POINTS, (first, last, middle), strict=True)
