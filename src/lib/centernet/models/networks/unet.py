@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
 from centernet.models.networks.backbone import Backbone, init_kaiming
 
@@ -61,8 +60,10 @@ def _step(width: int, new_width: int, kernel: int, stride: int = 1) -> tuple[nn.
     return conv, nn.BatchNorm2d(new_width), nn.ReLU(inplace=True)
 
 
-def _residual(width: int, new_width: int) -> BasicBlock:
+def _residual(width: int, new_width: int) -> nn.Module:
     """A residual block; one that changes the width halves the map."""
+    from torchvision.models.resnet import BasicBlock  # slow to import: not to list names
+
     if width == new_width:
         return BasicBlock(width, new_width)
     shortcut = nn.Sequential(
