@@ -14,6 +14,7 @@ from centernet.datasets.augment import (
     Augmentation,
     Colour,
     Size,
+    colour_matrix,
     map_size,
     normalise,
 )
@@ -29,9 +30,12 @@ class Dataset(TorchDataset):
     A sample depends only on (seed, epoch, index): not on the worker that makes it, nor on the
     samples made before. That is what makes a resumed run equal to one that never stopped.
 
-    A sample is {"input": (3, H, W) float32, "index": int, and the task's targets}. An image that
-    cannot be read stops training with its name, unless `skip_unreadable`: then the next image
-    stands in for it and its name is added to `unreadable`.
+    A sample is {"input": (3, H, W) float32, "index": int, and the task's targets}. With
+    `unfinished` the arithmetic is left to `trains.finish`: "image" (H, W, 3) uint8 and "colours"
+    (3, 4) float32 stand for the input, and lists of spots for heat maps.
+
+    An image that cannot be read stops training with its name, unless `skip_unreadable`: then the
+    next image stands in for it and its name is added to `unreadable`.
     """
 
     def __init__(
@@ -45,12 +49,13 @@ class Dataset(TorchDataset):
         keep_res: bool = False,
         augmentation: Augmentation = NO_AUGMENTATION,
         seed: int = 317,
+        unfinished: bool = False,
     ) -> None:
         if len(source) == 0:
             raise UserError(f"data set {source.info.name} has no image in this split")
         self.source, self.task = source, task
         self.size, self.stride, self.pad, self.keep_res = size, stride, pad, keep_res
-        self.augmentation, self.seed = augmentation, seed
+        self.augmentation, self.seed, self.unfinished = augmentation, seed, unfinished
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -82,12 +87,14 @@ class Dataset(TorchDataset):
         canvas = view.warp(image, (size[1], size[0]))
         height, width = map_size(size, self.stride)
         objects = self.source.objects(index).warp(view, (width, height), info.flip_pairs)
-        targets = self.task.encode(objects, (height, width))
-        return {
-            "input": torch.from_numpy(normalise(canvas, info.mean, info.std, colour)),
-            **{name: torch.from_numpy(value) for name, value in targets.items()},
-            "index": index,
-        }
+        if self.unfinished:
+            mapping = colour_matrix(canvas, info.mean, info.std, colour).astype(np.float32)
+            arrays = {"image": canvas, "colours": mapping}
+            arrays |= self.task.sketch(objects, (height, width))
+        else:
+            arrays = {"input": normalise(canvas, info.mean, info.std, colour)}
+            arrays |= self.task.encode(objects, (height, width))
+        return {**{name: torch.from_numpy(array) for name, array in arrays.items()}, "index": index}
 
     def _readable(self, index: int) -> tuple[int, NDArray[np.uint8]]:
         for step in range(len(self)):

@@ -17,6 +17,7 @@ from centernet.jit import njit
 from centernet.options.field import LossOptions, option
 from centernet.tasks.losses import Dense, Focal, Loss, MeanSquare, at_centres
 from centernet.tasks.peaks import best_peaks, gather, mirror
+from centernet.tasks.spots import SUFFIX, no_spots
 from centernet.tasks.targets import draw_gaussian, object_radius, spread_value
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
@@ -70,10 +71,25 @@ class Ctdet(Task):
 
         With `dense_wh` maps (2, h, w), with `cat_spec_wh` rows (N, 2 * classes) in place of wh.
         """
+        return self._targets(objects, size, size)[0]
+
+    def sketch(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
+        """As `encode`, with spots (N, 4) in place of the heat map; not so with `dense_wh`."""
+        if self.options.dense_wh:  # each size is spread where the gaussians so far leave room
+            return self.encode(objects, size)
+        targets, spots = self._targets(objects, size, (0, 0))
+        del targets["hm"]
+        return {f"hm{SUFFIX}": spots, **targets}
+
+    def _targets(
+        self, objects: Objects, size: tuple[int, int], drawn: tuple[int, int]
+    ) -> tuple[dict[str, NDArray], NDArray[np.int32]]:
+        """Targets with a heat map of the size `drawn`, if any, and the spots that are on it."""
         rows, classes = self.info.max_objects, self.info.num_classes
         objects = objects.select(slice(rows))
+        spots = no_spots(rows)
         targets: dict[str, NDArray] = {
-            "hm": np.zeros((classes, *size), np.float32),
+            "hm": np.zeros((classes, *drawn), np.float32),
             "reg_mask": np.zeros(rows, np.uint8),
             "ind": np.zeros(rows, np.int64),
             "wh": np.zeros((rows, 2), np.float32),
@@ -81,7 +97,7 @@ class Ctdet(Task):
         }
         dense = np.zeros((2, *size) if self.options.dense_wh else (0, 1, 1), np.float32)
         boxes = np.ascontiguousarray(objects.boxes, np.float32)
-        encode_boxes(boxes, objects.classes, *targets.values(), dense)
+        encode_boxes(boxes, objects.classes, size, spots, *targets.values(), dense)
         if self.options.dense_wh:
             highest = targets["hm"].max(axis=0)
             targets |= {"dense_wh": dense, "dense_wh_mask": np.stack([highest, highest])}
@@ -91,7 +107,7 @@ class Ctdet(Task):
             del targets["wh"]
         if self.options.not_reg_offset:
             del targets["reg"]
-        return targets
+        return targets, spots
 
     def _by_class(self, targets: dict[str, NDArray], objects: Objects) -> dict[str, NDArray]:
         rows, classes = self.info.max_objects, self.info.num_classes
@@ -120,6 +136,8 @@ class Ctdet(Task):
 def encode_boxes(
     boxes: NDArray[np.float32],
     classes: NDArray[np.int64],
+    size: tuple[int, int],
+    spots: NDArray[np.int32],
     heat: NDArray[np.float32],
     mask: NDArray[np.uint8],
     index: NDArray[np.int64],
@@ -129,10 +147,11 @@ def encode_boxes(
 ) -> None:
     """Fill the targets from `boxes` (N, 4) in map pixels; object n goes to row n.
 
-    Boxes are clipped to the map and those with nothing inside are passed over. `dense` (2, h, w)
+    Boxes are clipped to the map of `size` (h, w) and those with nothing inside are passed over.
+    Gaussians are written down in `spots` and drawn, unless `heat` is empty. `dense` (2, h, w)
     collects the sizes spread over the gaussians, unless it is empty.
     """
-    height, width = heat.shape[1:]
+    height, width = size
     for n in range(boxes.shape[0]):
         x1 = min(max(boxes[n, 0], np.float32(0)), np.float32(width - 1))
         y1 = min(max(boxes[n, 1], np.float32(0)), np.float32(height - 1))
@@ -144,7 +163,9 @@ def encode_boxes(
         centre_x, centre_y = np.float32((x1 + x2) / 2), np.float32((y1 + y2) / 2)
         x, y = int(centre_x), int(centre_y)
         radius = object_radius(h, w)
-        draw_gaussian(heat[classes[n]], x, y, radius)
+        spots[n, 0], spots[n, 1], spots[n, 2], spots[n, 3] = classes[n], x, y, radius
+        if heat.shape[1] > 0:
+            draw_gaussian(heat[classes[n]], x, y, radius)
         sizes[n, 0], sizes[n, 1] = w, h
         offsets[n, 0], offsets[n, 1] = centre_x - x, centre_y - y
         index[n] = y * width + x

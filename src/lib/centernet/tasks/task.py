@@ -100,6 +100,10 @@ class Task(ABC):
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """Targets of one image whose `objects` are in the pixels of maps of `size` (h, w)."""
 
+    def sketch(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
+        """As `encode`, but heat maps may stand as lists of spots for `spots.drawn` to draw."""
+        return self.encode(objects, size)
+
     @abstractmethod
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         """Activated maps (B, C, H, W) -> the `k` best detections, in map pixels.

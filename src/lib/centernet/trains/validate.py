@@ -23,7 +23,7 @@ def validation_losses(
     sums = torch.zeros(len(names) + 1, dtype=torch.float64, device=device)
     with voice.epoch("val", epoch, len(loader)) as bar:
         for batch in loader.epoch(epoch):
-            images = len(batch["input"])
+            images = len(batch["index"])
             stats = step.loss(batch)
             values = torch.stack([stats[name].detach() for name in names])
             sums[:-1] += values.double() * images
