@@ -245,7 +245,7 @@ def tune(batch: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="results alone, no times")
+    parser.add_argument("--check", action="store_true", help="results alone, for compute-sanitizer")
     parser.add_argument("--tune", action="store_true", help="try other tiles as well")
     options = parser.parse_args()
     if (reason := triton_backend.why_not("cuda")) is not None:
