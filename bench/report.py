@@ -1,0 +1,64 @@
+"""Rows of results: what was compared, the ratio, the goal, and the table of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomllib
+from timer import Ratio, Rounds
+
+GOALS = tomllib.loads((Path(__file__).parent / "goals.toml").read_text(encoding="utf-8"))
+HEAD = "| case | rival, ms | here, ms | ratio (median) | goal | of the ceiling | |"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison; `share` is the part of the machine's own ceiling that was reached."""
+
+    suite: str
+    case: str
+    slow: str
+    fast: str
+    times: tuple[float, float]
+    ratio: Ratio
+    share: float | None = None
+
+    @property
+    def goal(self) -> dict[str, float]:
+        """at_least and at_most of goals.toml, where there are any."""
+        return GOALS.get(self.suite, {}).get(f"{self.case}, {self.slow} / {self.fast}", {})
+
+    @property
+    def verdict(self) -> str:
+        """'met', 'missed', 'unsteady', or nothing where there is no goal."""
+        if not self.goal:
+            return ""
+        if not self.ratio.steady:
+            return "unsteady"
+        values = self.ratio.of_minima, self.ratio.median
+        low, high = self.goal.get("at_least", 0.0), self.goal.get("at_most", float("inf"))
+        return "met" if min(values) >= low and max(values) <= high else "missed"
+
+    def __str__(self) -> str:
+        goal = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in self.goal.items())
+        share = "" if self.share is None else f"{self.share:.0%}"
+        times = f"{self.slow} {self.times[0]:.3g} | {self.fast} {self.times[1]:.3g}"
+        return f"| {self.case} | {times} | {self.ratio} | {goal} | {share} | {self.verdict} |"
+
+
+def row(
+    suite: str, case: str, rounds: Rounds, slow: str, fast: str, share: float | None = None
+) -> Row:
+    """The row of one pair of sides."""
+    times = rounds.least(slow), rounds.least(fast)
+    return Row(suite, case, slow, fast, times, rounds.ratio(slow, fast), share)
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown, one table a suite."""
+    lines: list[str] = []
+    for suite in dict.fromkeys(row.suite for row in rows):
+        lines += ["", f"## {suite}", "", HEAD, "|---" * 7 + "|"]
+        lines += [str(row) for row in rows if row.suite == suite]
+    return "\n".join(lines)
