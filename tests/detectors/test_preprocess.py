@@ -7,9 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from centernet.datasets.augment import SquareFraming
 from centernet.datasets.published import PUBLISHED
+from centernet.detectors.colours import colour_table, looked_up
 from centernet.detectors.preprocess import Preprocess, as_image, to_batch
 from centernet.errors import UserError
 from centernet.tasks import TASKS
@@ -48,6 +50,7 @@ def test_input_as_recorded(case: Any) -> None:
     scale = params["scale"]
     prepared = preprocess_of(params)(image, scale)
     batch = to_batch([prepared.input], "--flip_test" in params["args"]).numpy()
+    batch = np.ascontiguousarray(batch)  # so that NumPy's float32 means are as exact as recorded
     assert list(batch.shape) == params["shape"]
     assert batch.dtype == np.float32
     if "full" in case.outputs:
@@ -70,6 +73,18 @@ def test_input_as_recorded(case: Any) -> None:
 def tolerance() -> float:
     """OpenCV 4 rounds the weights of warpAffine to 1/32: up to three grey levels."""
     return 2e-5 if int(cv2.__version__.split(".")[0]) >= 5 else 0.1
+
+
+def test_colours_by_the_table_are_those_by_arithmetic() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    seen = looked_up(image[:, ::-1], colour_table(MEAN, STD))
+    expected = ((image[:, ::-1] / 255 - MEAN) / STD).astype(np.float32).transpose(2, 0, 1)
+    assert np.array_equal(seen, expected)
+    alone, both = to_batch([seen]), to_batch([seen, seen], mirrored=True)
+    assert alone.is_contiguous(memory_format=torch.channels_last)
+    assert both.is_contiguous(memory_format=torch.channels_last)
+    assert both.shape == (4, 3, 9, 7)
+    assert torch.equal(both[2].flip(-1), alone[0])
 
 
 def test_picture_undoes_the_normalisation() -> None:

@@ -94,6 +94,7 @@ def detector_settings(options: Options) -> dict[str, Any]:
         "batch_size": options.test_batch_size,
         "amp": None if options.amp == "none" else options.amp,
         "channels_last": options.channels_last,
+        "fuse": not options.no_fuse,
     }
 
 

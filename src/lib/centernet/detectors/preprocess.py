@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from centernet.datasets.augment import Size, SquareFraming, View, normalise
+from centernet.datasets.augment import Size, SquareFraming, View
+from centernet.detectors.colours import Triple, colour_table, looked_up
 from centernet.errors import UserError
-
-Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,12 @@ class Preprocess:
         else:
             image = cv2.resize(image, (resized[1], resized[0]))
         seen = view.warp(image, (canvas[1], canvas[0]))
-        return Prepared(normalise(seen, self.mean, self.std), enlarged(view, 1 / scale))
+        return Prepared(looked_up(seen, self.table), enlarged(view, 1 / scale))
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """(3, 256) float32: what the network sees of each colour."""
+        return colour_table(self.mean, self.std)
 
     def picture(self, prepared: Prepared) -> np.ndarray:
         """What the network sees, as (h, w, 3) uint8 again: for looking at it."""
@@ -80,8 +85,13 @@ def enlarged(view: View, factor: float) -> View:
 
 
 def to_batch(inputs: Sequence[np.ndarray], mirrored: bool = False) -> Tensor:
-    """Stack inputs (3, h, w) to (B, 3, h, w), or with their mirror images to (2 B, 3, h, w)."""
-    batch = torch.from_numpy(np.stack(inputs))
+    """Stack inputs (3, h, w) to (B, 3, h, w), or with their mirror images to (2 B, 3, h, w).
+
+    The order in memory is that of the inputs; one alone is not copied.
+    """
+    pictures = [torch.from_numpy(one.transpose(1, 2, 0)).unsqueeze(0) for one in inputs]
+    each = [picture.permute(0, 3, 1, 2) for picture in pictures]
+    batch = torch.cat(each) if len(each) > 1 else each[0]
     return torch.cat([batch, batch.flip(-1)]) if mirrored else batch
 
 

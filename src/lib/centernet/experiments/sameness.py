@@ -17,7 +17,8 @@ from centernet.tasks import TASKS
 WITHOUT_BEARING = frozenset([
     "exp_id", "root", "data_dir", "seed", "debug", "print_iter", "hide_data_time", "vis_thresh",
     "debugger_theme", "dry_run", "gpus", "num_workers", "threads", "not_cuda_benchmark",
-    "channels_last", "compile", "dcn", "load_model", "resume", "strict", "test_batch_size",
+    "channels_last", "compile", "no_fuse", "dcn", "load_model", "resume", "strict",
+    "test_batch_size",
     "not_prefetch_test", "master_batch_size", "val_intervals", "metric", "save_all", "test",
     "batch_size", "accumulate", "task", "version", "torch", "command", "offline",
 ])

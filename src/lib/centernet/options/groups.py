@@ -93,6 +93,11 @@ class Machine:
         "none", "compute in half precision where it is safe", ("none", "bf16", "fp16")
     )
     channels_last: bool = option(False, "keep the channels of images and maps together in memory")
+    no_fuse: bool = option(
+        False,
+        "test with the network as it was trained; else normalisation is folded into the"
+        " convolutions and sizes and offsets are computed at the peaks alone, to the same results",
+    )
     compile: bool = option(False, "compile the network with torch.compile")
     dcn: str = option("auto", "which deformable convolution runs", _deformable)
 
