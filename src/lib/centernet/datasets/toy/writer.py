@@ -23,7 +23,7 @@ from centernet.datasets.toy.mot_files import write_mot
 from centernet.datasets.toy.scene import SPLITS, generator
 from centernet.errors import UserError
 
-VERSION = 2  # of the drawings: raise it whenever they change, and old folders are drawn anew
+VERSION = 3  # of the drawings: raise it whenever they change, and old folders are drawn anew
 ABANDONED = 600  # seconds after which nobody is still drawing
 STAMP = "toy.json"  # written last into the folder of a part
 
@@ -68,7 +68,7 @@ PARTS: dict[str, Part] = {
         figures.draw_figures,
         _coco("person_keypoints", categories({"person": 1}, figures.JOINTS, figures.SKELETON)),
     ),
-    "cuboids": Part((400, 100), cuboids.draw_cuboids, write_kitti),
+    "cuboids": Part((1200, 100), cuboids.draw_cuboids, write_kitti),
     "motion": Part((6, 2), motion.draw_motion, _mot),
     "faces": Part(
         (300, 60),
