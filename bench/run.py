@@ -77,9 +77,10 @@ def main() -> int:
     rows: list[Row] = []
     for name in options.suite or suites:
         start = time.perf_counter()
-        found = list(suites[name](options.short, limits))
-        rows += found
-        print(table(found), f"({time.perf_counter() - start:.0f} s)", sep="\n\n", flush=True)
+        for row in suites[name](options.short, limits):
+            rows.append(row)
+            print(name, row, flush=True)
+        print(f"{name}: {time.perf_counter() - start:.0f} s")
     if options.write:
         command = " ".join(["python", "bench/run.py", *sys.argv[1:]])
         NOTE.write_text(note(rows, about, command), encoding="utf-8")

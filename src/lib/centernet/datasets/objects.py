@@ -106,12 +106,12 @@ class Objects:
         with it. Nothing is clipped: a task decides what a box that leaves the canvas means.
         """
         seen = self.flip(view.mirror, pairs) if view.mirror is not None else self
-        upright, turned = view.upright(size_wh), view.turned(size_wh)
+        upright = view.upright(size_wh)
         boxes = transform(seen.boxes.reshape(-1, 2, 2), upright).reshape(-1, 4)
         keypoints, extremes = seen.keypoints, seen.extremes
         if keypoints is not None:
             keypoints = keypoints.copy()
-            keypoints[:, :, :2] = transform(keypoints[:, :, :2], turned)
+            keypoints[:, :, :2] = transform(keypoints[:, :, :2], view.turned(size_wh))
         if extremes is not None:
             extremes = transform(extremes, upright)
         return replace(
