@@ -92,7 +92,8 @@ def onnx_side(model: CenterNet, x: Tensor) -> Callable[[], Tensor]:
 def agree(found: dict[str, Tensor], expected: Tensor) -> None:
     """The same hundred boxes; what scores the same to rounding may stand in another order."""
     torch.testing.assert_close(found["scores"], expected[:, :, 4], atol=1e-4, rtol=0)
-    apart = torch.cdist(found["boxes"], expected[:, :, :4]).amin(2)
+    exact = "donot_use_mm_for_euclid_dist"
+    apart = torch.cdist(found["boxes"], expected[:, :, :4], compute_mode=exact).amin(2)
     if int((apart > 0.05).sum()) > 1:  # one may be on either side of the hundredth place
         raise AssertionError(f"{int((apart > 0.05).sum())} boxes of 100 differ")
 
