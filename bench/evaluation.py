@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -33,6 +34,7 @@ CLASSES = 20
 def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
     """Milliseconds a timing; equal results are asserted first."""
     yield from soft_nms_rows()
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")  # read when hotcoco is first used
     if find_spec(FAST) is not None:
         yield coco_row(100 if short else 1000)
 

@@ -80,10 +80,10 @@ def main() -> int:
         for row in suites[name](options.short, limits):
             rows.append(row)
             print(name, row, flush=True)
-        print(f"{name}: {time.perf_counter() - start:.0f} s")
-    if options.write:
-        command = " ".join(["python", "bench/run.py", *sys.argv[1:]])
-        NOTE.write_text(note(rows, about, command), encoding="utf-8")
+        print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+        if options.write:  # after each, as a long run may be ended
+            command = " ".join(["python", "bench/run.py", *sys.argv[1:]])
+            NOTE.write_text(note(rows, about, command), encoding="utf-8")
     verdicts = [row.verdict for row in rows]
     print(f"\n{verdicts.count('met')} goals met, {verdicts.count('missed')} missed")
     return 3 if "unsteady" in verdicts else int("missed" in verdicts)
