@@ -27,7 +27,7 @@ from centernet.tasks.oracle import Oracle, oracles_for
 from centernet.trains.loader import EpochLoader
 from centernet.trains.step import Step
 
-QUICK = {"mobilenetv3", "res_18", "resdcn_18", "resconv_18", "dlav0_34", "tiny_hourglass"}
+QUICK = {"mobilenetv3", "res_18", "resdcn_18", "tiny_hourglass"}
 # On less, the deepest maps of most networks have one cell, and BatchNorm over two values, one an
 # image, lets no gradient through.
 SIDE = 64
@@ -85,7 +85,9 @@ def check_step(task: Task, model: CenterNet, source: Source, size: tuple[int, in
     data = Dataset(source, task, size=size, stride=model.backbone.stride, pad=model.backbone.pad)
     (batch,) = EpochLoader(data, 2).epoch(1)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    stats = Step(task, model, torch.optim.SGD(model.parameters(), lr=1e-6))([batch])
+    descent = torch.optim.SGD(model.parameters(), lr=1e-3)
+    # Clipped: through maps of a single cell gradients of a new hourglass may reach 1e8.
+    stats = Step(task, model, descent, clip=1.0)([batch])
     assert set(stats) == {"loss", *(head.stat for head in task.heads.values())}
     for name, value in stats.items():
         assert value.isfinite(), name
