@@ -20,9 +20,9 @@ from centernet.datasets.toy.road import road
 from centernet.geometry3d import corners, observation_angle, project
 
 WIDTH, HEIGHT = 768, 256
-FOCAL, HORIZON = 720.0, 100.0  # pixels; the focal length is KITTI's
+FOCAL, HORIZON = 840.0, 100.0  # pixels
 CAMERA_HEIGHT = (1.6, 1.7)  # metres above the ground
-DEPTH = (10.0, 25.0)
+DEPTH = (10.0, 18.0)
 NUMBERS = (0.03, 0.07, 0.15, 0.2, 0.25, 0.18, 0.12)  # chance of 0, 1, 2, ... cuboids
 # class: chance, mean and deviation of height, width, length
 CLASSES = {

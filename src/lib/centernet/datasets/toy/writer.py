@@ -23,7 +23,7 @@ from centernet.datasets.toy.mot_files import write_mot
 from centernet.datasets.toy.scene import SPLITS, generator
 from centernet.errors import UserError
 
-VERSION = 3  # of the drawings: raise it whenever they change, and old folders are drawn anew
+VERSION = 4  # of the drawings: raise it whenever they change, and old folders are drawn anew
 ABANDONED = 600  # seconds after which nobody is still drawing
 STAMP = "toy.json"  # written last into the folder of a part
 
