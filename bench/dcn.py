@@ -1,25 +1,21 @@
-"""Deformable convolution beside torchvision's and beside the plain convolution of the same shape.
+"""Suite `dcn`: deformable convolution beside torchvision's and the plain one of the same shape.
 
-`python bench/dcn.py [--short] [--threads N]`. Layers are those of the networks at 512 x 512 pixels,
-offsets random with a deviation of 1.5 pixels, as after training. Agreement is asserted first. Exit
-code 1 where a goal of goals.toml is missed, 3 where the times are too unsteady to tell.
+Layers are those of the networks at 512 x 512 pixels, offsets random with a deviation of 1.5 pixels,
+as after training. A row of a network is the sum of its layers; the short suite has resdcn_18 alone.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import tomllib
 import torch
-from timer import Ratio, Rounds, ceilings, compare, machine
+from report import Row, row
+from timer import Ceilings, Rounds, compare
 from torch import Tensor
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
-from centernet.models.networks.DCNv2 import deform_conv2d, describe_backend, use_backend
+from centernet.models.networks.DCNv2 import deform_conv2d, use_backend
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,12 @@ LAYERS = [
     Layer(64, 64, 128, 5, 0),
     Layer(256, 64, 32, 1, 0),
 ]
-SHORT = (2, 4, 5)  # a deep, a middle and the widest layer
 NETWORKS = ("dla_34", "resdcn_18")
+SHORT = ("resdcn_18",)
 SLOW, OURS, FLOOR, PLAIN = "torchvision", "compiled", "convolution", "plain"
 LOW, LOW_FLOOR = "compiled bfloat16", "convolution bfloat16"
 Sides = dict[str, Callable[[], object]]
+Pairs = tuple[tuple[str, str], ...]  # (slow, fast) sides to divide
 
 
 def tensors(layer: Layer) -> list[Tensor]:
@@ -146,82 +143,40 @@ def training_sides(layer: Layer) -> Sides:
     return sides
 
 
-class Report:
-    """Prints Markdown tables and judges the goals."""
+PASSES: dict[str, tuple[Callable[[Layer], Sides], Pairs]] = {
+    "forward": (forward_sides, ((SLOW, OURS), (OURS, FLOOR), (LOW, LOW_FLOOR))),
+    "backward": (backward_sides, ((SLOW, OURS), (OURS, FLOOR))),
+    "forward and backward": (training_sides, ((SLOW, PLAIN),)),
+}
 
-    def __init__(self, goals: dict[str, dict[str, float]], ceiling: float) -> None:
-        self.goals, self.ceiling = goals, ceiling
-        self.missed: list[str] = []
-        self.unsteady: list[str] = []
 
-    def table(
-        self, title: str, layers: list[Layer], sides: Callable[[Layer], Sides], pairs: list[tuple]
-    ) -> None:
-        """Time all layers, then the networks' sums; `pairs` are (slow, fast) sides to divide."""
+def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
+    """Milliseconds a layer, then a network's layers; agreement is asserted first."""
+    networks = SHORT if short else NETWORKS
+    layers = [layer for layer in LAYERS if any(getattr(layer, name) for name in networks)]
+    for title, (sides, pairs) in PASSES.items():
         totals: dict[str, Rounds] = {}
-        for number, layer in enumerate(layers):
+        for layer in layers:
             with torch.inference_mode() if title == "forward" else torch.enable_grad():
                 rounds = compare(sides(layer))
-            if number == 0:
-                names = list(rounds.times)
-                print(f"\n### {title}: least milliseconds; ratios of minima (median of rounds)\n")
-                header = [*names, "of ceiling", *(f"{slow} / {fast}" for slow, fast in pairs)]
-                print("| layer |", " | ".join(header), "|")
-                print("|---" * (len(header) + 1) + "|")
-            self.row(str(layer), rounds, pairs, layer.gflop if title == "forward" else None)
-            for network in NETWORKS:
+            for pair in pairs:
+                share = reached(layer.gflop, rounds, pair, title, ceilings)
+                yield row("dcn", f"{layer} {title}", rounds, *pair, share)
+            for network in networks:
                 if count := getattr(layer, network):
                     part = rounds * count
                     totals[network] = totals[network] + part if network in totals else part
         for network, rounds in totals.items():
             gflop = sum(layer.gflop * getattr(layer, network) for layer in layers)
-            ratios = self.row(network, rounds, pairs, gflop if title == "forward" else None)
-            for pair, ratio in ratios.items():
-                self.judge(network, title, pair, ratio)
-
-    def row(
-        self, name: str, rounds: Rounds, pairs: list[tuple], gflop: float | None
-    ) -> dict[tuple, Ratio]:
-        ratios = {pair: rounds.ratio(*pair) for pair in pairs}
-        share = f"{gflop / rounds.least(OURS) * 1e3 / self.ceiling:.0%}" if gflop else ""
-        cells = [*(f"{rounds.least(side):.2f}" for side in rounds.times), share]
-        print(f"| {name} |", " | ".join([*cells, *map(str, ratios.values())]), "|", flush=True)
-        return ratios
-
-    def judge(self, network: str, title: str, pair: tuple, ratio: Ratio) -> None:
-        goal = self.goals.get(name := f"{network} {title}, {pair[0]} / {pair[1]}")
-        if goal is None:
-            return
-        if not ratio.steady:
-            self.unsteady.append(f"{name}: {ratio}")
-        values = (ratio.of_minima, ratio.median)
-        if min(values) < goal.get("at_least", 0) or max(values) > goal.get("at_most", 1e9):
-            self.missed.append(f"{name}: {ratio}, wanted {goal}")
+            for pair in pairs:
+                share = reached(gflop, rounds, pair, title, ceilings)
+                yield row("dcn", f"{network} {title}", rounds, *pair, share)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="three layers instead of seven")
-    parser.add_argument("--threads", type=int, default=1, help="more than 1: wall time")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    layers = [LAYERS[i] for i in SHORT] if options.short else LAYERS
-    goals = tomllib.loads((Path(__file__).parent / "goals.toml").read_text())["dcn"]
-    limits = ceilings()
-    print(machine(), describe_backend(), limits, sep="\n")
-    if options.short:
-        print("three of seven layers: the sums below are theirs alone")
-    report = Report(goals, limits.float32)
-    low = (LOW, LOW_FLOOR)
-    report.table("forward", layers, forward_sides, [(SLOW, OURS), (OURS, FLOOR), low])
-    report.table("backward", layers, backward_sides, [(SLOW, OURS), (OURS, FLOOR)])
-    report.table("forward and backward", layers, training_sides, [(SLOW, PLAIN)])
-    print()
-    for heading, lines in (("unsteady", report.unsteady), ("missed", report.missed)):
-        for line in lines:
-            print(f"{heading}: {line}")
-    return 3 if report.unsteady else int(bool(report.missed))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def reached(
+    gflop: float, rounds: Rounds, pair: tuple[str, str], title: str, ceilings: Ceilings
+) -> float | None:
+    """The part of the matrix product's rate that our forward pass in float32 has."""
+    if title != "forward" or OURS not in pair:
+        return None
+    return gflop / rounds.least(OURS) * 1e3 / ceilings.float32

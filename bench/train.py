@@ -1,7 +1,8 @@
 """Suite `train`: one training step beside that of 2019, from a batch in memory to new weights.
 
 Inputs are 256 x 256 pixels of noise with 8 boxes of 80 classes each. Both sides start from the same
-weights; the losses of the first two steps are compared before anything is timed.
+weights; the losses of the first two steps, which warm both up, are compared before anything is
+timed. Batches are small because a step of 2019 takes seconds on one core.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from centernet.trains.step import Step
 
 INFO = Info("made up", tuple(map(str, range(80))), tuple(range(80)), resolution=(256, 256))
 TASK = Ctdet(INFO)
-CASES = {"mobilenetv3": 4, "resdcn_18": 4, "dla_34": 2}  # network -> images a batch
-OLD, HERE, COMPILED = "2019", "here", "compiled"
+CASES = {"mobilenetv3": 2, "resdcn_18": 2, "dla_34": 1}  # network -> images a batch
+OLD, HERE = "2019", "here"
 RATE = 1.25e-4
 
 
@@ -57,16 +58,12 @@ def ours(name: str, compiled: bool = False) -> Step:
 def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
     """Milliseconds a step; losses that disagree raise AssertionError."""
     for name, images in CASES.items():
-        if short and name == "dla_34":  # its step of 2019 takes seconds
+        if short and name == "dla_34":
             continue
         data = batch(images)
         old, here = training.step(network(name), RATE), ours(name)
-        sides = {OLD: partial(old, data), HERE: partial(here, [data])}
-        if not short and name == "mobilenetv3":
-            sides[COMPILED] = partial(ours(name, compiled=True), [data])
         for _ in range(2):
-            losses = [old(data), *(float(s()["loss"]) for n, s in sides.items() if n != OLD)]
-            np.testing.assert_allclose(losses, losses[0], rtol=2e-3)
-        rounds = compare(sides, rounds=7, warm_up=1)
-        for fast in list(sides)[1:]:
-            yield row("train", f"{name}, batch {images}", rounds, OLD, fast)
+            np.testing.assert_allclose(float(here([data])["loss"]), old(data), rtol=2e-3)
+        sides = {OLD: partial(old, data), HERE: partial(here, [data])}
+        rounds = compare(sides, rounds=7, warm_up=0)
+        yield row("train", f"{name}, batch {images}", rounds, OLD, HERE)
