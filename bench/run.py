@@ -28,7 +28,9 @@ SUITES = {
     "decode": "decode",
     "data": "data",
     "train": "train",
+    "compile": "compiled",
     "eval": "evaluation",
+    "memory": "memory",
 }
 Suite = Callable[[bool, Ceilings], Iterator[Row]]
 
