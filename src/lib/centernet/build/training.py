@@ -20,6 +20,7 @@ from centernet.errors import UserError
 from centernet.logger import Logger
 from centernet.models.checkpoint import Checkpoint, load_weights
 from centernet.models.model import CenterNet, create_model
+from centernet.models.networks.segment import recompute
 from centernet.models.pretrained import initialise
 from centernet.options.options import Options
 from centernet.tasks import TASKS, Task
@@ -43,7 +44,7 @@ def make_trainer(
     source = in_turn(processes, lambda: training_source(options, logger))
     task = TASKS[options.task](source.info, options.own)
     seed_everything(options.seed)
-    model = create_model(options.arch, task.heads, options.head_conv)
+    model = make_network(options, task)
     size = input_size(options, task.resolution(source.info, options.own), model)
     description = describe(task, model, options.arch, options.head_conv, size, options.dataset)
     if processes.main and not (checkpoint and options.resume):
@@ -90,6 +91,19 @@ def starting_weights(
         return initialise(model.backbone, options.weights, folder, options.offline)
     loaded = load_weights(model, checkpoint, strict=False, wanted=description)
     return f"{checkpoint.name}: {loaded}"
+
+
+def make_network(options: Options, task: Task) -> CenterNet:
+    """The network to train, with random weights."""
+    model = create_model(options.arch, task.heads, options.head_conv)
+    if options.checkpoint_activations:
+        if options.compile:
+            raise UserError(
+                "--checkpoint_activations: torch.compile cannot keep BatchNorm's statistics as they"
+                " are when it computes activations twice; leave out --compile"
+            )
+        recompute(model, options.arch)
+    return model
 
 
 def make_step(options: Options, task: Task, model: CenterNet, processes: Processes) -> Step:

@@ -9,7 +9,8 @@ from typing import Any
 from weakref import finalize
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -110,3 +111,28 @@ class Living(TorchDispatchMode):
     def _gone(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.now -= size
+
+
+class Kept(saved_tensors_hooks):
+    """Counts the `bytes` that are kept for the gradient of what is computed inside the block.
+
+    The parameters of `model`, which are there anyhow, do not count; what several layers keep counts
+    once.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(self._pack, lambda tensor: tensor)
+        self.bytes = 0
+        storages = [weight.untyped_storage() for weight in model.parameters()]
+        self._known = {id(storage): storage for storage in storages}
+
+    def __enter__(self) -> Kept:
+        super().__enter__()
+        return self
+
+    def _pack(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if id(storage) not in self._known:
+            self._known[id(storage)] = storage
+            self.bytes += storage.nbytes()
+        return tensor.detach()

@@ -182,6 +182,11 @@ class Train:
         -1, "images on the first GPU", inert="every GPU takes an equal share of the batch"
     )
     accumulate: int = option(1, "batches per step of the optimiser", at_least=1)
+    checkpoint_activations: bool = option(
+        False,
+        "compute the activations of an hourglass twice instead of keeping them: the same numbers"
+        " from less memory, in more time",
+    )
     encode_on_device: bool = option(
         False, "normalise images and draw heat maps on the device, not in the loading processes"
     )

@@ -8,6 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from centernet.models.networks.backbone import Backbone
+from centernet.models.networks.segment import Segment
 
 DIMS = (256, 256, 384, 384, 384, 512)  # width at strides 4, 8, ... 128
 TINY_DIMS = (256, 128, 256, 256, 256, 384)
@@ -47,16 +48,16 @@ class Residual(nn.Module):
         return self.relu(y + self.skip(x))
 
 
-def shortcut(width: int, new_width: int, stride: int = 1) -> nn.Sequential:
+def shortcut(width: int, new_width: int, stride: int = 1) -> Segment:
     """1x1 convolution and BN, without an activation."""
     conv = nn.Conv2d(width, new_width, 1, stride, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(new_width))
+    return Segment(conv, nn.BatchNorm2d(new_width))
 
 
-def residuals(widths: Sequence[int], stride: int = 1) -> nn.Sequential:
+def residuals(widths: Sequence[int], stride: int = 1) -> Segment:
     """A chain of residual blocks through `widths`; the first one has the stride."""
     first, *rest = pairwise(widths)
-    return nn.Sequential(Residual(*first, stride), *(Residual(*pair) for pair in rest))
+    return Segment(Residual(*first, stride), *(Residual(*pair) for pair in rest))
 
 
 class Pyramid(nn.Module):
@@ -108,7 +109,7 @@ class Hourglass(Backbone):
         self.stages = stacks
         self.dim = dim
         between = range(stacks - 1)
-        self.pre = nn.Sequential(Convolution(7, 3, 128, stride=2), Residual(128, dim, stride=2))
+        self.pre = Segment(Convolution(7, 3, 128, stride=2), Residual(128, dim, stride=2))
         self.kps = nn.ModuleList([Pyramid(dims, modules) for _ in range(stacks)])
         self.cnvs = nn.ModuleList([Convolution(3, dim, feature_dim) for _ in range(stacks)])
         self.inters = nn.ModuleList([Residual(dim, dim) for _ in between])
@@ -134,7 +135,7 @@ class Hourglass(Backbone):
         Weights keep PyTorch's initialisation, for regressions too.
         """
         heads = nn.ModuleList(
-            nn.Sequential(
+            Segment(
                 Convolution(3, self.channels, self.dim, bn=False), nn.Conv2d(self.dim, channels, 1)
             )
             for _ in range(self.stages)
