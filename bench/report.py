@@ -9,7 +9,8 @@ import tomllib
 from timer import Ratio, Rounds
 
 GOALS = tomllib.loads((Path(__file__).parent / "goals.toml").read_text(encoding="utf-8"))
-HEAD = "| case | rival, ms | here, ms | ratio (median) | goal | of the ceiling | |"
+HEAD = "| case | rival, {0} | here, {0} | ratio (median) | goal | of the ceiling | |"
+UNITS = {"memory": "MB"}  # of the suites that do not measure milliseconds
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Row:
     case: str
     slow: str
     fast: str
-    times: tuple[float, float]
+    times: tuple[float, float]  # or sizes, see UNITS
     ratio: Ratio
     share: float | None = None
 
@@ -59,6 +60,7 @@ def table(rows: list[Row]) -> str:
     """Markdown, one table a suite."""
     lines: list[str] = []
     for suite in dict.fromkeys(row.suite for row in rows):
-        lines += ["", f"## {suite}", "", HEAD, "|---" * 7 + "|"]
+        head = HEAD.format(UNITS.get(suite, "ms"))
+        lines += ["", f"## {suite}", "", head, "|---" * 7 + "|"]
         lines += [str(row) for row in rows if row.suite == suite]
     return "\n".join(lines)

@@ -57,7 +57,7 @@ def note(rows: list[Row], about: list[str], command: str) -> str:
         "",
         "Ratios are of the least times of interleaved rounds in one process, in brackets the",
         "median of the rounds' own ratios; results were compared before anything was timed.",
-        "Goals stand in `bench/goals.toml`.",
+        "Goals stand in `bench/goals.toml`. [Memory](memory.md) has a page of its own.",
     ]
     return "\n".join(lines) + "\n" + table(rows) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -24,7 +25,7 @@ DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 EACH = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 VERBS = {"main.py": "train", "test.py": "test", "demo.py": "demo"}
 ELSEWHERE = {
-    # Flags of other programs: pip, docker, torchrun; bench and the tools read their own.
+    # Flags of other programs: pip, docker, torchrun; the tools read their own.
     *("no-build-isolation", "build-arg", "gpus", "rm", "nproc_per_node", "group", "index-url"),
 }
 
@@ -47,6 +48,21 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in anchors(found), target
 
 
+def declared(program: Path) -> set[str]:
+    """The options that a program adds to its argument parser, without importing it."""
+    names: set[str] = set()
+    for call in ast.walk(ast.parse(program.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "add_argument":
+            words = [word.value for word in call.args if isinstance(word, ast.Constant)]
+            names |= {word.removeprefix("--") for word in words if word.startswith("--")}
+    return names
+
+
+def test_the_options_of_the_benchmarks_are_found() -> None:
+    assert {"short", "threads", "write"} <= declared(ROOT / "bench" / "run.py")
+    assert not declared(ROOT / "bench" / "report.py")
+
+
 def known_flags() -> set[str]:
     names: set[str] = set()
     for task in TASKS:
@@ -56,6 +72,8 @@ def known_flags() -> set[str]:
     for tool in tools:
         assert tool.__file__ is not None
         names |= set(re.findall(r'"--(\w+)"', Path(tool.__file__).read_text(encoding="utf-8")))
+    for program in (ROOT / "bench").glob("*.py"):
+        names |= declared(program)
     return names | {"help"} | ELSEWHERE
 
 

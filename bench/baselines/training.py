@@ -44,11 +44,13 @@ def step(model: CenterNet, rate: float) -> Callable[[Mapping[str, Tensor]], floa
 
     def run(batch: Mapping[str, Tensor]) -> float:
         with use_backend("torchvision"):
-            maps = model(batch["input"])[-1]
             centres = batch["ind"], batch["reg_mask"]
-            loss = focal(maps["hm"], batch["hm"])
-            loss = loss + 0.1 * at_centres(maps["wh"], batch["wh"], *centres)
-            loss = loss + at_centres(maps["reg"], batch["reg"], *centres)
+            stages = model(batch["input"])
+            loss = torch.zeros(())
+            for maps in stages:
+                loss = loss + focal(maps["hm"], batch["hm"]) / len(stages)
+                loss = loss + 0.1 * at_centres(maps["wh"], batch["wh"], *centres) / len(stages)
+                loss = loss + at_centres(maps["reg"], batch["reg"], *centres) / len(stages)
             optimizer.zero_grad()
             loss.backward()
         optimizer.step()
