@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from centernet.tasks.peak_scan import scan
 from centernet.tasks.peaks import (
+    Peaks,
     best_peaks,
     best_peaks_of_each,
     local_maxima,
@@ -30,7 +31,7 @@ LAYOUTS = [torch.contiguous_format, torch.channels_last]
     seed=st.integers(0, 2**16),
 )
 def test_the_same_peaks(shape, levels, k, kernel, layout, seed) -> None:
-    """Scores to the bit; where they stand too, but for the choice among those equal to the last."""
+    """Scores to the bit and where they stand, but for the order of equal ones."""
     random = torch.Generator().manual_seed(seed)
     heat = torch.rand(shape, generator=random) + 0.01
     if levels:  # few different values: plateaus and ties
@@ -38,27 +39,42 @@ def test_the_same_peaks(shape, levels, k, kernel, layout, seed) -> None:
     heat = heat.to(memory_format=layout)
     expected, found = top_k(local_maxima(heat, kernel), k), best_peaks(heat, k, kernel)
     assert torch.equal(found.scores, expected.scores)
-    area = shape[2] * shape[3]
     for image in range(shape[0]):
-        above = found.scores[image] > found.scores[image, -1]
-        places = [p.classes[image][above] * area + p.index[image][above] for p in (found, expected)]
-        assert torch.equal(places[0].sort().values, places[1].sort().values)
-        maxima = local_maxima(heat, kernel)[image]
-        x, y = found.x[image].long(), found.y[image].long()
-        assert torch.equal(maxima[found.classes[image], y, x], found.scores[image])
-        whole = found.classes[image] * area + found.index[image]
-        assert len(whole.unique()) == len(whole)
+        there, here = ({*zip(*rows(peaks, image), strict=True)} for peaks in (expected, found))
+        assert there == here
+        assert len(here) == found.scores.shape[1]
+
+
+def rows(peaks: Peaks, image: int) -> tuple[list[float], ...]:
+    """The fields of one image."""
+    return tuple(field[image].tolist() for field in peaks)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_of_equal_peaks_the_first_in_the_map(layout: torch.memory_format) -> None:
+def test_equal_peaks_in_the_order_of_the_map(layout: torch.memory_format) -> None:
     heat = torch.zeros(1, 4, 9, 9)
-    heat[:, :, ::2, ::2] = 0.5
     heat[0, 2, 4, 4] = 0.75
-    found = best_peaks(heat.to(memory_format=layout), 4)
-    assert found.classes.tolist() == [[2, 0, 0, 0]]
-    assert found.index.tolist() == [[4 * 9 + 4, 0, 2, 4]]
+    heat[0, :3, 0, 8] = 0.5
+    heat[0, 1, 8, 2] = 0.25
+    heat = heat.to(memory_format=layout)
     assert scan(heat.numpy(), 4) is not None
+    found = best_peaks(heat, 4)
+    assert found.classes.tolist() == [[2, 0, 1, 2]]
+    assert found.index.tolist() == [[4 * 9 + 4, 8, 8, 8]]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_tie_at_the_cut_is_the_choice_of_top_k(layout: torch.memory_format) -> None:
+    """Which of the equal ones is no longer the scan's choice: everything as `top_k` has it."""
+    heat = torch.zeros(2, 4, 40, 40)
+    heat[:, :, ::2, ::2] = 0.5
+    heat[:, 2, 4, 4] = 0.75
+    heat = heat.to(memory_format=layout)
+    assert scan(heat.numpy(), 30) is None
+    for ours, expected in zip(best_peaks(heat, 30), top_k(local_maxima(heat), 30), strict=True):
+        assert torch.equal(ours, expected)
+    each = zip(best_peaks_of_each(heat, 30), top_k_of_each(local_maxima(heat), 30), strict=True)
+    assert all(torch.equal(ours, expected) for ours, expected in each)
 
 
 def test_too_few_peaks_are_filled_up_as_before() -> None:

@@ -22,18 +22,20 @@ def scan(
 
     A peak is above 0, and nothing within `reach` cells of it is higher. A place is
     (c * H + y) * W + x; of equal peaks the lower place comes first. None where some image has
-    fewer than `k` peaks. The memory may be ordered as B C H W or as B H W C; no NaN.
+    fewer than `k` peaks or where the next one equals the last, so that which of them is taken
+    would be a choice. The memory may be ordered as B C H W or as B H W C; no NaN.
     """
     batch, channels, height, width = heat.shape
-    scores = np.empty((batch, k), np.float32)
-    places = np.empty((batch, k), np.int64)
+    scores = np.empty((batch, k + 1), np.float32)  # one more, to see whether it is as high
+    places = np.empty((batch, k + 1), np.int64)
     last = channels > 1 and heat.strides[1] == heat.itemsize
     flat = np.ascontiguousarray(heat.transpose(0, 2, 3, 1) if last else heat).reshape(batch, -1)
     for image in range(batch):
         size = (channels, height, width)
-        if _scan(flat[image], size, last, reach, scores[image], places[image]) < k:
+        found = _scan(flat[image], size, last, reach, scores[image], places[image])
+        if found < k or (found > k and scores[image, k] == scores[image, k - 1]):
             return None
-    return scores, places
+    return scores[:, :k], places[:, :k]
 
 
 @njit

@@ -36,7 +36,8 @@ def local_maxima(heat: Tensor, kernel: int = 3) -> Tensor:
 def best_peaks(heat: Tensor, k: int, kernel: int = 3) -> Peaks:
     """The `k` highest of the local maxima of `heat`, over all classes: `top_k` of `local_maxima`.
 
-    Of equal ones a scan on the CPU takes those of the lower class, then place, first.
+    Of equal ones a scan on the CPU puts those of the lower class, then place, first; which are
+    found is never its choice, but `top_k`'s.
     """
     found = _scanned(heat, k, kernel)
     if found is None:
