@@ -71,9 +71,19 @@ def test_the_file_alone_is_enough(saved: Path) -> None:
     assert detector.preprocess.mean == INFO.mean
     found = detector.detect(np.zeros((50, 40, 3), np.uint8))
     assert found.class_names == ("disc", "square")
+
+
+def test_the_weights_are_those_of_the_file_unless_folded(saved: Path) -> None:
     weights = read_checkpoint(saved).weights
-    loaded = detector.model.state_dict()
+    plain = load_detector(saved, device="cpu", fuse=False).model
+    loaded = plain.state_dict()
+    assert list(loaded) == list(weights)
     assert all(torch.equal(loaded[key], value) for key, value in weights.items())
+    folded = load_detector(saved, device="cpu").model
+    assert not any("running_mean" in key for key in folded.state_dict())
+    x = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(x), plain(x), atol=1e-5, rtol=1e-4)
 
 
 def test_settings_of_the_detector_go_first(saved: Path) -> None:

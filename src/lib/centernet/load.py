@@ -38,6 +38,9 @@ def load_detector(
         found = detector.detect("photo.jpg")
         found.save("photo_found.jpg")
 
+    The network that runs, `detector.model`, is made for testing: batch normalisation is folded
+    into its convolutions. With `fuse=False` it has the weights of the file, under their names.
+
     Raises UserError when the file does not fit what was named, or does not say enough.
     """
     if not isinstance(checkpoint, Checkpoint):
@@ -54,7 +57,7 @@ def load_detector(
     own_size = built.resolution(info, built.options)
     settings.setdefault("input_size", tuple(said.get("input_size", own_size)))
     settings.setdefault("keep_res", said.get("keep_res", False))
-    return Detector(built, model, **settings)
+    return Detector(built, model, in_place=True, **settings)
 
 
 def _named_task(checkpoint: Checkpoint, task: str | None) -> type[Task]:

@@ -53,8 +53,8 @@ class Detector:
 
     Args:
         task: what to detect; gives class names, framing and the reading of the maps.
-        model: the network, whose heads are the task's. Moved to `device` and set to eval, unless
-            `fuse` leaves it alone.
+        model: the network, whose heads are the task's. With `fuse` it is left alone; else it is
+            moved to `device` and set to eval.
         mean, std: of colours in [0, 1], BGR; the data set's by default.
         input_size: (height, width) the network sees; the data set's resolution by default.
         keep_res: let the network see each image in its own size instead.
@@ -70,7 +70,10 @@ class Detector:
         fuse: run a copy of the network that is made for testing: BN folded into the convolutions,
             all of it in the precision of `amp`, regressions computed at the peaks alone. Else
             `model` itself runs as it was trained. Results agree to rounding.
+        in_place: let `fuse` change `model` itself, which then is of no other use: half the memory.
 
+    The attribute `model` is the network that runs. Its weights are those that were given only
+    without `fuse`; with it neither names nor values of its state dict are.
     `timings` holds the seconds of each stage since it was made or last replaced. `oracle`, unless
     None, puts true maps in the place of predicted ones, for images prepared with their objects.
     """
@@ -96,6 +99,7 @@ class Detector:
         amp: str | None = None,
         channels_last: bool = False,
         fuse: bool = True,
+        in_place: bool = False,
     ) -> None:
         if not scales or min(scales) <= 0:
             raise ValueError(f"test scales must be positive, not {scales}")
@@ -114,7 +118,7 @@ class Detector:
         fast = channels_last or self.fuse
         self.layout = torch.channels_last if fast else torch.contiguous_format
         if self.fuse:
-            model = fused(model).to(dtype=self.precision)
+            model = fused(model, in_place).to(dtype=self.precision)
         self.model = model.to(self.device, memory_format=self.layout).eval()
         self.preprocess = Preprocess(
             framing=task.framing,

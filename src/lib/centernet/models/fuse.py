@@ -25,15 +25,16 @@ Convolution = nn.Conv2d | nn.ConvTranspose2d | DCN
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def fused(model: Network) -> Network:
+def fused(model: Network, in_place: bool = False) -> Network:
     """A copy of `model` for testing: eval mode, channels last, BN folded where a convolution feeds
     it alone.
 
     The copy has the modules of `model`, those of the folded BN replaced by nn.Identity, so that its
     state dict is another one. Its maps agree with those of `model` to rounding (1e-5 relative). A
-    network that torch.fx cannot trace keeps its BN, which is as right.
+    network that torch.fx cannot trace keeps its BN, which is as right. With `in_place` no copy is
+    made, and `model` itself comes back so changed: its weights are in memory once.
     """
-    lean = copy.deepcopy(model).eval()
+    lean = (model if in_place else copy.deepcopy(model)).eval()
     with torch.no_grad():
         for conv, norm in pairs(lean):
             fold(lean.get_submodule(conv), lean.get_submodule(norm))
@@ -77,21 +78,20 @@ def foldable(module: nn.Module) -> bool:
 
 
 def fold(conv: Convolution, norm: nn.BatchNorm2d) -> None:
-    """Let `conv` do what `norm` does behind it, in place; computed in float64."""
+    """Let `conv` do what `norm` does behind it, in place; scale and shift computed in float64."""
     deviation = (norm.running_var.double() + norm.eps).sqrt()
     scale = (1.0 if norm.weight is None else norm.weight.double()) / deviation
     shift = 0.0 if norm.bias is None else norm.bias.double()
     bias = 0.0 if conv.bias is None else conv.bias.double()
     bias = (bias - norm.running_mean.double()) * scale + shift
-    conv.weight.copy_(scaled(conv, scale))
+    rows, shape = by_outputs(conv)
+    rows.mul_(scale.to(rows.dtype).view(shape))
     conv.bias = nn.Parameter(bias.to(conv.weight.dtype), requires_grad=conv.weight.requires_grad)
 
 
-def scaled(conv: Convolution, scale: Tensor) -> Tensor:
-    """The weight of `conv` whose output channels come out `scale` (channels,) times as large."""
-    weight = conv.weight.double()
+def by_outputs(conv: Convolution) -> tuple[Tensor, tuple[int, ...]]:
+    """A view of the weight, and the shape in which a value for each output channel goes with it."""
     if not isinstance(conv, nn.ConvTranspose2d):
-        return weight * scale.view(-1, 1, 1, 1)
+        return conv.weight, (-1, 1, 1, 1)
     # (inputs, outputs of a group, kh, kw): the groups lie one after another in the inputs.
-    groups = weight.unflatten(0, (conv.groups, -1))
-    return (groups * scale.view(conv.groups, 1, -1, 1, 1)).flatten(0, 1)
+    return conv.weight.unflatten(0, (conv.groups, -1)), (conv.groups, 1, -1, 1, 1)
