@@ -67,17 +67,15 @@ class Pictures(Source):
         raise NotImplementedError  # nothing is tested here
 
 
-def old_samples(source: Pictures, random: np.random.Generator) -> list[dict[str, Any]]:
+def old_samples(source: Pictures, random: np.random.Generator) -> Iterator[dict[str, Any]]:
     """Samples in the way of 2019, with draws of the published augmentation."""
-    made = []
     for index in range(BATCH):
         framing, shape = SquareFraming(), (480, 640)
         whole, _ = framing.whole(shape, SIZE, pad=31, keep_res=False)
         view = framing.train(shape, whole, Augmentation(), random, SIZE)
         alphas = (1 + random.uniform(-0.4, 0.4, 3)).tolist()
         jitter = (random.permutation(3).tolist(), alphas, random.normal(scale=0.1, size=3))
-        made.append(old_sample(source, index, view, jitter))
-    return made
+        yield old_sample(source, index, view, jitter)
 
 
 def old_sample(source: Pictures, index: int, view: View, jitter: tuple) -> dict[str, Any]:
@@ -120,26 +118,33 @@ def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
             )
             agree(source, whole, light)
             random = np.random.default_rng(1)
-            sides = {
+            sides: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
                 OLD: partial(old_samples, source, random),
                 HERE: partial(new_samples, whole),
                 LIGHT: partial(new_samples, light),
             }
-            singly = compare({**sides, DECODE: partial(decode, source)}, rounds=ROUNDS)
-            batches = {name: partial(collated, work) for name, work in sides.items()}
-            together = compare({**batches, DECODE: partial(decode, source)}, rounds=ROUNDS)
+            done = {DECODE: partial(decode, source)}
+            singly, together = (
+                compare({**{k: partial(use, work) for k, work in sides.items()}, **done}, ROUNDS)
+                for use in (one_by_one, collated)
+            )
         for case, rounds in (("samples", singly), ("batch", together)):
             for fast in (HERE, LIGHT):
                 share = rounds.least(DECODE) / rounds.least(fast)  # nothing beats decoding alone
                 yield row("data", f"{case} of {BATCH}, {count} boxes", rounds, OLD, fast, share)
 
 
-def new_samples(data: Dataset) -> list[dict[str, Any]]:
-    return [data[index] for index in range(BATCH)]
+def new_samples(data: Dataset) -> Iterator[dict[str, Any]]:
+    return (data[index] for index in range(BATCH))
 
 
-def collated(make: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
-    return default_collate(make())
+def one_by_one(make: Callable[[], Iterator[dict[str, Any]]]) -> None:
+    for _ in make():
+        pass
+
+
+def collated(make: Callable[[], Iterator[dict[str, Any]]]) -> dict[str, Any]:
+    return default_collate(list(make()))
 
 
 def decode(source: Pictures) -> None:
