@@ -119,7 +119,9 @@ def test_torchrun_is_one_process_too(tmp_path: Path) -> None:
     """Two processes under torchrun, resumed by one alone, end where one alone does."""
     one = make_trainer(tmp_path / "one", epochs=4, optimizer=torch.optim.SGD, rate=0.05)
     one.run()
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    # A machine whose name is not known to its own resolver would wait for itself by name.
+    here = ["--standalone", "--local_addr=127.0.0.1", "--nproc_per_node=2"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", *here]
     tiny = ["-m", "tests.trains.tiny", str(tmp_path / "two")]
     subprocess.run([*torchrun, *tiny, "2", "0", "plain"], cwd=ROOT, check=True)
     subprocess.run([sys.executable, *tiny, "4", "0", "plain"], cwd=ROOT, check=True)
