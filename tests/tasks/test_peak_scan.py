@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.tasks.peak_scan import scan
+from centernet.models.sparse import Logits
+from centernet.tasks.peak_scan import scan, scan_logits
 from centernet.tasks.peaks import (
     Peaks,
     best_peaks,
@@ -85,6 +86,81 @@ def test_too_few_peaks_are_filled_up_as_before() -> None:
     assert best_peaks(heat, 5).scores.tolist() == [[0.5, 0, 0, 0, 0]]
     assert best_peaks(heat, 100).scores.shape == (1, 18)
     assert torch.equal(best_peaks(-heat - 1, 20).scores, top_k(local_maxima(-heat - 1), 20).scores)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    shape=st.tuples(*(st.integers(1, n) for n in (2, 5)), st.integers(1, 20), st.integers(1, 20)),
+    middle=st.sampled_from([-100, -20, -4, 0, 6, 12, 20]),
+    spread=st.sampled_from([0.0001, 0.01, 1, 5, 40]),
+    levels=st.sampled_from([0, 0, 3, 100, 100000]),
+    strange=st.sampled_from([0, 0, 3]),
+    k=st.integers(1, 40),
+    kernel=st.sampled_from([1, 3, 5]),
+    layout=st.sampled_from(LAYOUTS),
+    seed=st.integers(0, 2**16),
+)
+def test_logits_have_the_peaks_of_their_sigmoid(
+    shape, middle, spread, levels, strange, k, kernel, layout, seed
+) -> None:
+    """To the bit: also in plateaus, where the sigmoid saturates or underflows, and with NaN."""
+    random = torch.Generator().manual_seed(seed)
+    shape = (*shape[:2], shape[2] + -shape[2] % 4, shape[3] + -shape[3] % 8)
+    raw = torch.randn(shape, generator=random)
+    if levels:
+        raw = (raw * levels).round() / levels
+    raw = raw * spread + middle
+    for value in (np.nan, -np.nan, np.inf, -np.inf)[: 4 if strange else 0]:
+        raw.view(-1)[torch.randint(raw.numel(), (strange,), generator=random)] = value
+    logits = Logits(raw.to(memory_format=layout))
+    pairs = [(best_peaks(logits, k, kernel), top_k(local_maxima(logits.whole(), kernel), k))]
+    each = top_k_of_each(local_maxima(logits.whole(), kernel), k)
+    pairs.append((best_peaks_of_each(logits, k, kernel), each))
+    for found, expected in pairs:
+        found, expected = (Peaks(*(v.flatten(1) for v in peaks)) for peaks in (found, expected))
+        for image in range(shape[0]):
+            assert sorted(map(repr, zip(*rows(found, image), strict=True))) == sorted(
+                map(repr, zip(*rows(expected, image), strict=True))
+            )
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_scan_itself_finds_the_peaks_of_logits(layout: torch.memory_format) -> None:
+    """In maps like those of a network; neighbours whose sigmoids are equal are peaks both."""
+    random = torch.Generator().manual_seed(3)
+    raw = torch.randn(2, 7, 64, 48, generator=random) - 4
+    raw[:, 3, 10, 10:13] = torch.tensor([6.000001, 6.0000005, 6.0])
+    raw[1, 2, 30:34, 30:40] = 30 + torch.rand(4, 10, generator=random)
+    raw = raw.to(memory_format=layout)
+    found = scan_logits(raw.numpy(), 100)
+    expected = scan(torch.sigmoid(raw).numpy(), 100)
+    assert found is not None
+    assert expected is not None
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (found[0][1] == 1).sum() == 40
+    flat = (3 * 64 + 10) * 48 + 10
+    assert {flat, flat + 1, flat + 2} <= {*found[1][0].tolist()}
+
+
+def test_what_logits_leave_to_the_whole_sigmoid() -> None:
+    raw = torch.randn(1, 3, 16, 32, generator=torch.Generator().manual_seed(0))
+    assert scan_logits(raw.numpy(), 20) is not None
+    assert scan_logits(raw[..., 1:].numpy(), 20) is None  # gaps
+    assert scan_logits(raw[:, :1, :3, :3].contiguous().numpy(), 2) is None  # nine cells
+    assert scan_logits((raw - 100).numpy(), 20) is None
+    assert scan_logits(torch.zeros_like(raw).numpy(), 20) is None
+    raw[0, 1, 5, 5] = -torch.nan
+    assert scan_logits(raw.numpy(), 20) is None
+    assert scan(raw.numpy(), 20) is None
+
+
+def test_single_places_of_logits() -> None:
+    random = torch.Generator().manual_seed(0)
+    for size in ((16, 24), (5, 5)):
+        logits = Logits(torch.randn(2, 3, *size, generator=random) * 4)
+        index = torch.randint(size[0] * size[1], (2, 3, 21), generator=random)
+        assert torch.equal(logits.at(index), logits.whole().flatten(2).gather(2, index))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -23,6 +23,7 @@ from centernet.detectors.timing import Timings
 from centernet.errors import UserError
 from centernet.models.fuse import fused
 from centernet.models.model import CenterNet
+from centernet.models.sparse import Logits
 
 if TYPE_CHECKING:
     from centernet.datasets.objects import Objects
@@ -226,7 +227,7 @@ class Detector:
     def _detect_batch(
         self, inputs: Sequence[Prepared], calibrations: Sequence[np.ndarray | None]
     ) -> list[Detections]:
-        maps = self._maps(inputs, self._sparse())
+        maps = self._maps(inputs, self._sparse(), self._peaked())
         with self.timings.stage("dec"), torch.inference_mode():
             decoded = self.task.decode(maps, self.k)
             arrays = {name: value.cpu().numpy() for name, value in decoded.items()}
@@ -255,13 +256,23 @@ class Detector:
         """The heads that need not be computed all over: none that is looked at or corrected."""
         return self.task.sparse if self.fuse and self.oracle is None else frozenset()
 
+    def _peaked(self) -> frozenset[str]:
+        """The heat maps that may stay logits: on the CPU, if nothing is averaged or corrected."""
+        alone = self.device.type == "cpu" and self.oracle is None and not self.flip_test
+        return self.task.peaked if alone else frozenset()
+
     @torch.inference_mode()
-    def _maps(self, inputs: Sequence[Prepared], sparse: Collection[str] = ()) -> Maps:
+    def _maps(
+        self,
+        inputs: Sequence[Prepared],
+        sparse: Collection[str] = (),
+        peaked: Collection[str] = (),
+    ) -> Maps:
         with self.timings.stage("net"):
             batch: Tensor = to_batch([prepared.input for prepared in inputs], self.flip_test)
             batch = batch.to(self.device, memory_format=self.layout)
             raw = self._raw(batch, sparse)
-            maps = self.task.activate(raw)
+            maps = self.task.activate(raw | {name: Logits(raw[name]) for name in peaked})
             maps = self.task.merge_flip(maps) if self.flip_test else maps
         truths = [prepared.truth for prepared in inputs if prepared.truth is not None]
         return self.oracle.correct(maps, truths) if self.oracle and truths else maps

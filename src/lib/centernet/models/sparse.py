@@ -19,6 +19,9 @@ from centernet.models.networks.hourglass import Convolution
 # Gathering the surroundings of a place costs more than passing by it: from here on all is computed.
 MANY = 0.5  # of the places of a map
 
+# torch.sigmoid takes so many values at once; a rest below that it rounds in another way.
+WHOLE = 32
+
 Change = Callable[[Tensor], Tensor]
 
 
@@ -148,3 +151,27 @@ class MeanOfTwins:
         width = self.shape[3]
         across = index + (width - 1 - 2 * (index % width))
         return (self.upright.at(index) + self.flip(self.mirrored.at(across))) / 2
+
+
+@dataclass(frozen=True)
+class Logits:
+    """A heat map (B, C, H, W) before its sigmoid, for those who read few places of it."""
+
+    raw: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """That of the map."""
+        return self.raw.shape
+
+    def whole(self) -> Tensor:
+        """The map itself."""
+        return torch.sigmoid(self.raw)
+
+    def at(self, index: Tensor) -> Tensor:
+        """Values (B, C, K) at `index` (B, C, K) = y * W + x, rounded as those of the whole map."""
+        if self.raw.numel() % WHOLE:
+            return self.whole().flatten(2).gather(2, index)
+        raw = self.raw.flatten(2).gather(2, index)
+        padded = F.pad(raw.flatten(), (0, -raw.numel() % WHOLE))
+        return torch.sigmoid(padded)[: raw.numel()].view_as(raw)

@@ -43,7 +43,7 @@ class Ctdet(Task):
         options, classes = self.options, self.info.num_classes
         heat: Loss = MeanSquare("hm") if options.mse_loss else Focal("hm")
         heads = {
-            "hm": sigmoid_heat(classes, heat, "hm_loss", options.hm_weight),
+            "hm": sigmoid_heat(classes, heat, "hm_loss", options.hm_weight, peaked=True),
             "wh": Head(
                 2 * classes if options.cat_spec_wh else 2,
                 self._size_loss(),

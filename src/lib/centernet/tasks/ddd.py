@@ -99,7 +99,9 @@ class Ddd(Task):
         size = at_centres("dim", "reg_mask")
         read_off = partial(Head, sparse=True)
         heads = {
-            "hm": sigmoid_heat(self.info.num_classes, heat, "hm_loss", options.hm_weight),
+            "hm": sigmoid_heat(
+                self.info.num_classes, heat, "hm_loss", options.hm_weight, peaked=True
+            ),
             "dep": read_off(1, depth, "dep_loss", options.dep_weight, None, depth_of, mirror),
             "rot": read_off(CHANNELS, InBins(), "rot_loss", options.rot_weight, flip=mirror_bins),
             "dim": read_off(3, size, "dim_loss", options.dim_weight, flip=mirror),

@@ -21,6 +21,7 @@ from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
 from centernet.detectors.results import Detections
 from centernet.errors import UserError
+from centernet.models.sparse import Logits
 from centernet.options.field import LossOptions, option
 from centernet.tasks.losses import AtCentres, Dense, Focal, Loss, MeanSquare, at_centres
 from centernet.tasks.peaks import (
@@ -72,7 +73,8 @@ class MultiPose(Task):
     def make_heads(self) -> dict[str, Head]:
         options, joints = self.options, len(self.info.joints)
         pairs = self.info.flip_pairs
-        heat = sigmoid_heat(self.info.num_classes, Focal("hm"), "hm_loss", options.hm_weight)
+        focal, weight = Focal("hm"), options.hm_weight
+        heat = sigmoid_heat(self.info.num_classes, focal, "hm_loss", weight, peaked=True)
         heads = {"hm": heat}
         if not options.not_reg_bbox:
             size = at_centres("wh", options.reg_loss)
@@ -107,7 +109,8 @@ class MultiPose(Task):
         flip = partial(mirror_channels, pairs=self.info.flip_pairs)
         if self.options.mse_loss:
             return Head(joints, MeanSquare("hm_hp"), "hm_hp_loss", weight, flip=flip)
-        return sigmoid_heat(joints, Focal("hm_hp"), "hm_hp_loss", weight, flip=flip)
+        loss = Focal("hm_hp")
+        return sigmoid_heat(joints, loss, "hm_hp_loss", weight, flip=flip, peaked=True)
 
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """Maps hm (classes, h, w) and hm_hp (J, h, w), and rows for N = max_objects.
@@ -239,10 +242,11 @@ def snap(
     return placed.transpose(1, 2), scores.transpose(1, 2)
 
 
-def heat_at(heat: Tensor, points: Tensor) -> Tensor:
+def heat_at(heat: Tensor | Logits, points: Tensor) -> Tensor:
     """`heat` (B, J, H, W) in the cells of `points` (B, J, K, 2 as x y); 0 outside: (B, J, K)."""
     height, width = heat.shape[-2:]
     x, y = points.floor().unbind(3)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    index = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
-    return heat.flatten(2).gather(2, index.long()) * inside
+    index = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).long()
+    values = heat.at(index) if isinstance(heat, Logits) else heat.flatten(2).gather(2, index)
+    return values * inside

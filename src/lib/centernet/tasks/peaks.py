@@ -6,15 +6,16 @@ the same peaks. Maps are (B, C, H, W); an index is y * W + x.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.models.sparse import MeanOfTwins, SparseMap
-from centernet.tasks.peak_scan import scan
+from centernet.models.sparse import Logits, MeanOfTwins, SparseMap
+from centernet.tasks.peak_scan import Found, scan, scan_logits
 
 
 class Peaks(NamedTuple):
@@ -33,37 +34,50 @@ def local_maxima(heat: Tensor, kernel: int = 3) -> Tensor:
     return heat * (highest == heat).to(heat.dtype)
 
 
-def best_peaks(heat: Tensor, k: int, kernel: int = 3) -> Peaks:
+def best_peaks(heat: Tensor | Logits, k: int, kernel: int = 3) -> Peaks:
     """The `k` highest of the local maxima of `heat`, over all classes: `top_k` of `local_maxima`.
 
     Of equal ones a scan on the CPU puts those of the lower class, then place, first; which are
-    found is never its choice, but `top_k`'s.
+    found is never its choice, but `top_k`'s. `Logits` have the peaks of their map, to the bit.
     """
-    found = _scanned(heat, k, kernel)
-    if found is None:
-        return top_k(local_maxima(heat, kernel), k)
-    _, _, height, width = heat.shape
+    *_, height, width = heat.shape
+    if isinstance(heat, Logits):
+        found = _scanned(scan_logits, heat.raw, k, kernel)
+        if found is None:
+            return best_peaks(heat.whole(), k, kernel)
+    else:
+        found = _scanned(scan, heat, k, kernel)
+        if found is None:
+            return top_k(local_maxima(heat, kernel), k)
     return _peaks(*found, height, width)
 
 
-def best_peaks_of_each(heat: Tensor, k: int, kernel: int = 3) -> Peaks:
+def best_peaks_of_each(heat: Tensor | Logits, k: int, kernel: int = 3) -> Peaks:
     """The `k` highest local maxima of every channel; fields are (B, C, K)."""
     batch, channels, height, width = heat.shape
-    found = _scanned(heat.reshape(batch * channels, 1, height, width), k, kernel)
-    if found is None:
-        return top_k_of_each(local_maxima(heat, kernel), k)
+    apart = batch * channels, 1, height, width
+    if isinstance(heat, Logits):
+        found = _scanned(scan_logits, heat.raw.reshape(apart), k, kernel)
+        if found is None:
+            return best_peaks_of_each(heat.whole(), k, kernel)
+    else:
+        found = _scanned(scan, heat.reshape(apart), k, kernel)
+        if found is None:
+            return top_k_of_each(local_maxima(heat, kernel), k)
     scores, index = (field.view(batch, channels, -1) for field in found)
     y = index // width
     classes = torch.arange(channels).view(1, -1, 1).expand_as(index)
     return Peaks(scores, index, classes, y.float(), (index - y * width).float())
 
 
-def _scanned(heat: Tensor, k: int, kernel: int) -> tuple[Tensor, Tensor] | None:
-    """Scores and flat places (B, K) by the compiled scan, where it can be used and finds K."""
+def _scanned(
+    method: Callable[[NDArray, int, int], Found | None], heat: Tensor, k: int, kernel: int
+) -> tuple[Tensor, Tensor] | None:
+    """Scores and flat places (B, K) by a compiled scan, where it can be used and finds them."""
     tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
     if tracing or heat.device.type != "cpu" or heat.dtype != torch.float32 or heat.requires_grad:
         return None
-    found = scan(heat.numpy(), min(k, heat[0].numel()), kernel // 2)
+    found = method(heat.numpy(), min(k, heat[0].numel()), kernel // 2)
     return None if found is None else (torch.from_numpy(found[0]), torch.from_numpy(found[1]))
 
 

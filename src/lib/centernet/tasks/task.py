@@ -23,11 +23,12 @@ from centernet.detectors.merge import merge_scales
 from centernet.detectors.results import Detections
 from centernet.geometry import transform
 from centernet.models.model import HEAT_BIAS
-from centernet.models.sparse import MeanOfTwins, SparseMap
+from centernet.models.sparse import Logits, MeanOfTwins, SparseMap
 from centernet.tasks.losses import Loss
 from centernet.tasks.peaks import mirror
 
-# Of a sparse head there may stand a SparseMap in place of the tensor, which `gather` reads alike.
+# In place of a tensor there may stand the SparseMap of a sparse head, which `gather` reads alike,
+# or the Logits of a peaked one, which `best_peaks` and `best_peaks_of_each` do.
 Maps = dict[str, Any]
 
 
@@ -41,7 +42,8 @@ class Head:
     `flip` mirrors the last dimension and does no more than exchange channels and signs besides.
     `beside` names heads whose maps the loss sees behind this one's, as further channels. `pooling`
     is what the head sees the features through (`models/networks/pooling.py`). Of a `sparse` head
-    decoding reads nothing but what `gather` gives it; a detector may compute no more.
+    decoding reads nothing but what `gather` gives it; a detector may compute no more. Of a `peaked`
+    head, whose activation is the sigmoid, it reads the best peaks and the heat of single places.
     """
 
     channels: int
@@ -54,6 +56,7 @@ class Head:
     beside: tuple[str, ...] = ()
     pooling: str | None = None
     sparse: bool = False
+    peaked: bool = False
 
     def learned(self, name: str, maps: Mapping[str, Tensor]) -> Tensor:
         """What the loss of this head, called `name`, sees of the raw `maps` of one stage.
@@ -95,6 +98,11 @@ class Task(ABC):
     def sparse(self) -> frozenset[str]:
         """The heads of which decoding reads single places alone."""
         return frozenset(name for name, head in self.heads.items() if head.sparse)
+
+    @property
+    def peaked(self) -> frozenset[str]:
+        """The heat maps of which decoding reads the best peaks and single places alone."""
+        return frozenset(name for name, head in self.heads.items() if head.peaked)
 
     @abstractmethod
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
@@ -152,6 +160,9 @@ class Task(ABC):
             raw = maps[name]
             if isinstance(raw, SparseMap):
                 done[name] = raw.activated(head.activation)
+                continue
+            if isinstance(raw, Logits):
+                done[name] = Logits(raw.raw.float())
                 continue
             raw = raw.float()
             done[name] = head.activation(raw) if head.activation else raw

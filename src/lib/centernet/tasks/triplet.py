@@ -103,7 +103,13 @@ class Triplet(Task):
             loss = Focal(f"hmap_{point}")
             pooling = f"cnvs_{point}"
             heads[f"hmap_{point}"] = sigmoid_heat(
-                classes, loss, "hm_loss", options.hm_weight, flip=None, pooling=pooling
+                classes,
+                loss,
+                "hm_loss",
+                options.hm_weight,
+                flip=None,
+                pooling=pooling,
+                peaked=True,
             )
         indices = "inds_tl", "inds_br"
         pull, push = Pull(indices), Push(indices[::-1])
