@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from centernet.tasks.focal import focal_sum
 from centernet.tasks.peaks import gather
 
 Targets = Mapping[str, Tensor]
@@ -53,12 +54,7 @@ class Focal(Loss):
     target: str
 
     def totals(self, raw: Tensor, targets: Targets) -> Tensor:
-        heat = targets[self.target]
-        logits = raw.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
-        probability = torch.sigmoid(logits)
-        hit = F.logsigmoid(logits) * (1 - probability) ** 2
-        miss = F.logsigmoid(-logits) * probability**2 * (1 - heat) ** 4
-        return -torch.where(heat == 1, hit, miss).sum().view(1)
+        return focal_sum(raw, targets[self.target], LOGIT_LIMIT).view(1)
 
     def counts(self, targets: Targets) -> Tensor:
         return (targets[self.target] == 1).sum().float().view(1)
