@@ -29,28 +29,27 @@ def affine(
     The three point pairs are rounded to float32 first, as in "Objects as Points" (arXiv
     1904.07850), so that published weights see the very same input pixels.
     """
-    span = float(np.atleast_1d(np.asarray(scale, dtype=np.float32))[0])
+    up = -0.5 * float(np.asarray(scale, dtype=np.float32).item(0))
+    x, y = map(float, center)  # type: ignore[arg-type]
     width, height = size_wh
     angle = np.pi * rotation / 180
-    up = -0.5 * span
-    direction = np.array([-up * np.sin(angle), up * np.cos(angle)])
-    source = _frame_points(np.asarray(center, dtype=np.float64), direction)
-    target = _frame_points(np.array([width * 0.5, height * 0.5]), np.array([0.0, width * -0.5]))
+    source = _frame_points(x, y, -up * np.sin(angle), up * np.cos(angle))
+    target = _frame_points(width * 0.5, height * 0.5, 0.0, width * -0.5)
     pair = (target, source) if inverse else (source, target)
     return cv2.getAffineTransform(*pair)
 
 
-def _frame_points(middle: NDArray, direction: NDArray) -> NDArray[np.float32]:
-    """The middle, the point `direction` away from it, and the third corner of the right angle."""
-    points = np.zeros((3, 2), dtype=np.float32)
-    points[0] = middle
-    points[1] = middle + direction
+def _frame_points(x: float, y: float, right: float, down: float) -> NDArray[np.float32]:
+    """The point (x, y), the one so far from it, and the third corner of the right angle."""
+    points = np.array([(x, y), (x + right, y + down), (0, 0)], dtype=np.float32)
     dx, dy = points[0] - points[1]
-    points[2] = points[1] + np.array([-dy, dx], dtype=np.float32)
+    points[2] = points[1, 0] - dy, points[1, 1] + dx
     return points
 
 
 def transform(points: ArrayLike, matrix: NDArray) -> NDArray[np.float32]:
     """Apply a (2, 3) affine `matrix` to `points` (..., 2); returns float32 of the same shape."""
     points = np.asarray(points, dtype=np.float32)
-    return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    moved = points @ matrix[:, :2].T
+    moved += matrix[:, 2]
+    return moved.astype(np.float32)

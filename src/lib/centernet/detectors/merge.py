@@ -25,6 +25,8 @@ def merge_scales(parts: Sequence[Detections], *, nms: bool, limit: int = 100) ->
     if 0 < limit < len(merged):
         least = np.partition(merged.scores, len(merged) - limit)[len(merged) - limit]
         merged = merged.select(merged.scores >= least)
+    if (merged.scores[1:] <= merged.scores[:-1]).all():
+        return merged
     return merged.select(np.argsort(-merged.scores, kind="stable"))
 
 

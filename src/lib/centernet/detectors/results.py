@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 # The fields with one row an object, besides boxes, scores and classes.
 _OPTIONAL_ROWS = ("keypoints", "extremes", "cuboids", "masks", "identities")
+_COUNTED = ("scores", "classes", *_OPTIONAL_ROWS)
+
+# Those that are always there, as arrays of this type, and their shape when there are none.
+_ROWS = (("boxes", np.float32, (0, 4)), ("scores", np.float32, 0), ("classes", np.int64, 0))
 
 
 class Detection(NamedTuple):
@@ -60,17 +64,14 @@ class Detections:
     calibration: np.ndarray | None = None  # (3, 4) camera matrix the cuboids were found with
 
     def __post_init__(self) -> None:
-        def array(name: str, dtype: type, *shape: int) -> None:
-            value = np.asarray(getattr(self, name), dtype=dtype)
-            object.__setattr__(self, name, value.reshape(shape) if value.size == 0 else value)
-
-        array("boxes", np.float32, 0, 4)
-        array("scores", np.float32, 0)
-        array("classes", np.int64, 0)
-        object.__setattr__(self, "class_names", tuple(self.class_names))
+        own = vars(self)  # the class being frozen, its way to set them
+        for name, dtype, shape in _ROWS:
+            value = np.asarray(own[name], dtype=dtype)
+            own[name] = value if value.size else value.reshape(shape)
+        own["class_names"] = tuple(self.class_names)
         count = len(self.boxes)
-        for name in ("scores", "classes", *_OPTIONAL_ROWS):
-            value = getattr(self, name)
+        for name in _COUNTED:
+            value = own[name]
             if value is not None and _length(value) != count:
                 raise ValueError(f"{name} has {_length(value)} rows, boxes has {count}")
 
@@ -273,7 +274,7 @@ class Detections:
 
 
 def _length(value: Any) -> int:
-    if is_dataclass(value):
+    if not isinstance(value, np.ndarray) and is_dataclass(value):
         return len(getattr(value, fields(value)[0].name))
     return len(value)
 
