@@ -1,9 +1,8 @@
 """Network and decoding at 512 x 512 pixels: `python bench/run.py model`.
 
 Beside the network as it was run in 2019 (eager, planes apart, deformable convolution of
-torchvision, all heads of all stages, pooling and sorting), and beside ONNX Runtime on the same
-weights where it is installed. The share of the ceiling is that of the fastest matrix product, by
-the operations that have to be done.
+torchvision, all heads of all stages, pooling and sorting), and beside ONNX Runtime and OpenVINO on
+the same weights where they are installed.
 """
 
 from __future__ import annotations
@@ -13,9 +12,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from baselines import detection as published
+from numpy.typing import NDArray
 from report import Row, row
 from timer import Ceilings, compare
 from torch import Tensor, nn
@@ -24,9 +25,11 @@ from centernet.datasets.published import PUBLISHED
 from centernet.detectors.detector import Detector
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.DCNv2 import DCN
+from centernet.models.sparse import Logits
 from centernet.tasks.ctdet import Ctdet
 
-THEIRS, OURS, LOW, ONNX = "2019", "here", "here bfloat16", "onnxruntime"
+THEIRS, OURS, LOW = "2019", "here", "here bfloat16"
+ONNX, VINO = "onnxruntime", "openvino"
 SIDE = 512
 ARCHS = ("dla_34", "resdcn_18", "hourglass")
 SHORT = ("resdcn_18",)
@@ -55,14 +58,14 @@ def here(detector: Detector, x: Tensor) -> Callable[[], dict[str, Tensor]]:
 
     def run() -> dict[str, Tensor]:
         raw = detector._raw(x, detector.task.sparse)
+        raw |= {name: Logits(raw[name]) for name in detector.task.peaked}
         return detector.task.decode(detector.task.activate(raw), 100)
 
     return run
 
 
-def onnx_side(model: CenterNet, x: Tensor) -> Callable[[], Tensor]:
-    """The raw maps by ONNX Runtime, decoded as in 2019."""
-    import onnxruntime
+def exported(model: CenterNet, x: Tensor, path: Path) -> None:
+    """Write the raw maps of `model` for inputs of the shape of `x` as an ONNX file."""
 
     class Maps(nn.Module):
         def __init__(self) -> None:
@@ -72,21 +75,70 @@ def onnx_side(model: CenterNet, x: Tensor) -> Callable[[], Tensor]:
         def forward(self, x: Tensor) -> tuple[Tensor, ...]:
             return tuple(self.model(x, last_only=True)[-1].values())
 
+    torch.onnx.export(Maps().eval(), (x,), path, dynamo=True, opset_version=20, verbose=False)
+
+
+def onnx_runtime(path: Path, x: Tensor) -> Callable[[], list[NDArray]]:
+    """The maps that ONNX Runtime makes of `x` by the network in the file."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    return partial(session.run, None, {session.get_inputs()[0].name: x.numpy()})
+
+
+def openvino(path: Path, x: Tensor) -> Callable[[], list[NDArray]]:
+    """The maps that OpenVINO makes of `x` by the network in the file, in float32."""
+    import openvino
+    from openvino.frontend import ConversionExtension
+
+    core = openvino.Core()
+    core.add_extension(ConversionExtension("DeformConv", deformable))
+    threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    request = core.compile_model(path, "CPU", {**threads, **exact}).create_infer_request()
+    images = x.numpy()
+    return lambda: list(request.infer([images]).values())
+
+
+def deformable(node: Any) -> Any:
+    """ONNX's DeformConv in OpenVINO's operators, which it can compute but not read."""
+    from openvino import opset8 as ops
+
+    data, weight, offset, bias, mask = (node.get_input(each) for each in range(5))
+    pads = node.get_attribute("pads")
+    found = ops.deformable_convolution(
+        data,
+        offset,
+        weight,
+        node.get_attribute("strides"),
+        pads[:2],
+        pads[2:],
+        node.get_attribute("dilations"),
+        mask,
+        bilinear_interpolation_pad=True,
+    )
+    return ops.add(found, ops.reshape(bias, [1, -1, 1, 1], special_zero=False)).outputs()
+
+
+RIVALS = {ONNX: onnx_runtime, VINO: openvino}
+
+
+def rivals(model: CenterNet, x: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """The installed ones, their maps decoded as in 2019."""
+    installed = [name for name in RIVALS if importlib.util.find_spec(name) is not None]
+    if not installed:
+        return {}
+
+    def run(maps: Callable[[], list[NDArray]]) -> Tensor:
+        named = zip(model.heads, maps(), strict=True)
+        return published.decode({name: torch.from_numpy(each) for name, each in named})
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        torch.onnx.export(Maps(), (x,), path, dynamo=True, opset_version=20, verbose=False)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
-    names, feed = list(model.heads), {session.get_inputs()[0].name: x.numpy()}
-
-    def run() -> Tensor:
-        maps = session.run(None, feed)
-        return published.decode(
-            {name: torch.from_numpy(each) for name, each in zip(names, maps, strict=True)}
-        )
-
-    return run
+        exported(model, x, path)
+        return {name: partial(run, RIVALS[name](path, x)) for name in installed}
 
 
 def agree(found: dict[str, Tensor], expected: Tensor) -> None:
@@ -114,10 +166,10 @@ def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
         pairs = [(THEIRS, OURS), (THEIRS, LOW)]
         with torch.inference_mode():
             agree(sides[OURS](), sides[THEIRS]())
-        if arch != "hourglass" and importlib.util.find_spec("onnxruntime") is not None:
-            sides[ONNX] = onnx_side(model, x)
-            agree(sides[OURS](), sides[ONNX]())
-            pairs.append((ONNX, OURS))
+        for name, side in rivals(model, x).items() if arch != "hourglass" else ():
+            sides[name] = side
+            agree(sides[OURS](), side())
+            pairs.append((name, OURS))
         with torch.inference_mode():
             rounds = compare(sides, rounds=7, warm_up=1)
         for slow, fast in pairs:
