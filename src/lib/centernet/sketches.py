@@ -9,7 +9,7 @@ import numpy as np
 from centernet.detectors.detector import Detector, Ready
 from centernet.detectors.picture_file import save_picture
 from centernet.detectors.results import Detections
-from centernet.utils.draw import blend, heat_map
+from centernet.drawing.flat import blend, heat_map
 
 
 class Sketches:

@@ -14,11 +14,11 @@ import numpy as np
 
 from centernet.datasets.image import read_image
 from centernet.detectors.picture_file import PICTURE_SUFFIXES, save_picture
+from centernet.drawing.flat import draw_detections
+from centernet.drawing.palette import colour
+from centernet.drawing.solid import birds_eye
 from centernet.errors import UserError
 from centernet.files import write_text
-from centernet.utils.draw import draw_detections
-from centernet.utils.draw_3d import birds_eye
-from centernet.utils.palette import colour
 
 if TYPE_CHECKING:
     from centernet.datasets.objects import Cuboids

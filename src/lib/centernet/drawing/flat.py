@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from centernet.utils.draw_3d import draw_cuboids
-from centernet.utils.palette import BGR, BLACK, WHITE, colour, text_on
+from centernet.drawing.palette import BGR, BLACK, WHITE, colour, text_on
+from centernet.drawing.solid import draw_cuboids
 
 if TYPE_CHECKING:
     from centernet.detectors.results import Detections

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from centernet.drawing.palette import BGR, BLACK, WHITE
 from centernet.geometry3d import EDGES, NEAR, corners, project
-from centernet.utils.palette import BGR, BLACK, WHITE
 
 if TYPE_CHECKING:
     from centernet.datasets.objects import Cuboids

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centernet.detectors.results import Detections
-from centernet.utils.draw import (
+from centernet.drawing.flat import (
     THEMES,
     blend,
     draw_boxes,
@@ -19,7 +19,7 @@ from centernet.utils.draw import (
     heat_map,
     line_width,
 )
-from centernet.utils.palette import BLACK, WHITE, colour, text_on
+from centernet.drawing.palette import BLACK, WHITE, colour, text_on
 
 GREY = np.full((200, 300, 3), 127, np.uint8)
 
