@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from report import Row, row
@@ -47,7 +48,7 @@ LAYERS = [
     Layer(256, 64, 32, 1, 0),
 ]
 NETWORKS = ("dla_34", "resdcn_18")
-SHORT = ("resdcn_18",)
+SHORT, SHORT_PASSES = ("resdcn_18",), ("forward", "backward")
 SLOW, OURS, FLOOR, PLAIN = "torchvision", "compiled", "convolution", "plain"
 LOW, LOW_FLOOR = "compiled bfloat16", "convolution bfloat16"
 Sides = dict[str, Callable[[], object]]
@@ -152,13 +153,15 @@ PASSES: dict[str, tuple[Callable[[Layer], Sides], Pairs]] = {
 
 def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
     """Milliseconds a layer, then a network's layers; agreement is asserted first."""
-    networks = SHORT if short else NETWORKS
+    networks, passes = (SHORT, SHORT_PASSES) if short else (NETWORKS, tuple(PASSES))
+    rounds_of = partial(compare, rounds=7, warm_up=1) if short else compare
     layers = [layer for layer in LAYERS if any(getattr(layer, name) for name in networks)]
-    for title, (sides, pairs) in PASSES.items():
+    for title in passes:
+        sides, pairs = PASSES[title]
         totals: dict[str, Rounds] = {}
         for layer in layers:
             with torch.inference_mode() if title == "forward" else torch.enable_grad():
-                rounds = compare(sides(layer))
+                rounds = rounds_of(sides(layer))
             for pair in pairs:
                 share = reached(layer.gflop, rounds, pair, title, ceilings)
                 yield row("dcn", f"{layer} {title}", rounds, *pair, share)
