@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from centernet.datasets.published import PUBLISHED
 from centernet.models.sparse import Logits
+from centernet.tasks import TASKS
 from centernet.tasks.peak_scan import scan, scan_logits
 from centernet.tasks.peaks import (
     Peaks,
@@ -189,3 +191,22 @@ def test_exported_decoding_is_tensor_code() -> None:
         np.testing.assert_array_equal(exported, here)
     other = heat.flip(1)
     np.testing.assert_array_equal(program(other)[0], best_peaks(other, 10).scores)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("ctdet", "coco"), ("multi_pose", "coco_hp"), ("ddd", "kitti"), ("triplet", "coco")],
+)
+def test_tasks_decode_logits_to_the_same_bits(name: str, data: str) -> None:
+    task = TASKS[name](PUBLISHED[data])
+    random = torch.Generator().manual_seed(5)
+    raw = {
+        head: torch.randn(2, facts.channels, 32, 48, generator=random) - 2 * (head in task.peaked)
+        for head, facts in task.heads.items()
+    }
+    assert task.peaked
+    whole = task.decode(task.activate(raw), 40)
+    kept = task.activate(raw | {head: Logits(raw[head]) for head in task.peaked})
+    assert all(isinstance(kept[head], Logits) for head in task.peaked)
+    for field, value in task.decode(kept, 40).items():
+        assert torch.equal(value, whole[field])
