@@ -26,7 +26,8 @@ EACH = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 VERBS = {"main.py": "train", "test.py": "test", "demo.py": "demo"}
 ELSEWHERE = {
     # Flags of other programs: pip, docker, torchrun; the tools read their own.
-    *("no-build-isolation", "build-arg", "gpus", "rm", "nproc_per_node", "group", "index-url"),
+    *("no-build-isolation", "build-arg", "gpus", "rm", "group", "index-url"),
+    *("nproc_per_node", "standalone", "local_addr"),
 }
 
 
