@@ -6,10 +6,12 @@ With p = sigmoid(x) and target h, a place adds -(1 - p)^2 log p where h is 1, an
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 
 def focal_sum(raw: Tensor, heat: Tensor, limit: float) -> Tensor:
@@ -36,7 +38,7 @@ class _InFewPasses(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, raw: Tensor, heat: Tensor, limit: float) -> Tensor:
+    def forward(ctx: Any, raw: Tensor, heat: Tensor, limit: float) -> Tensor:
         heat = torch.empty_like(raw).copy_(heat)  # in the network's layout
         peaks = (heat == 1).nonzero(as_tuple=True)
         x = raw.clamp(-limit, limit)
@@ -55,6 +57,6 @@ class _InFewPasses(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, outside: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, outside: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * outside, None, None
