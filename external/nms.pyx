@@ -13,13 +13,18 @@ Soft-NMS: Bodla et al., "Soft-NMS: improving object detection with one line of c
 
 from libc.math cimport INFINITY, exp, pow
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 ctypedef Py_ssize_t Index
 
+cdef enum:
+    COLUMNS = 10  # arrays in Boxes that are as long as the boxes are many, and LANES more
+
 cdef extern from *:
     """
+    #include <limits.h>
     #include <math.h>
+    #include <string.h>
 
     #define ONE 1.0f  /* as a double it would drag the whole sum into double precision */
     #define ZERO 0.0f
@@ -50,74 +55,169 @@ cdef extern from *:
        block may reach beyond the boxes: their arrays are that much longer. */
     #define LANES 16
 
-    /* Intersection over union of box `pick` with every box after it; 0 where they do not meet. */
+    /* Intersection over union with a box of area `own`; 0 where they do not meet. */
+    #define OVERLAP(row) \\
+        float width = SMALLER(right, x2[row]) - LARGER(left, x1[row]) + ONE; \\
+        float height = SMALLER(bottom, y2[row]) - LARGER(top, y1[row]) + ONE; \\
+        width = LARGER(width, ZERO); \\
+        height = LARGER(height, ZERO); \\
+        const float both = width * height; \\
+        const float shared = both / (own + area[row] - both);
+    #define PICKED(pick) \\
+        const float left = x1[pick], top = y1[pick], right = x2[pick], bottom = y2[pick]; \\
+        const float own = area[pick];
+
+    /* Intersection over union of box `pick` with every box after it. */
     WIDE static void measure_overlaps(
         const float *ALONE x1, const float *ALONE y1, const float *ALONE x2, const float *ALONE y2,
         const float *ALONE area, float *ALONE overlap, Py_ssize_t pick, Py_ssize_t count)
     {
-        const float left = x1[pick], top = y1[pick], right = x2[pick], bottom = y2[pick];
-        const float own = area[pick];
+        PICKED(pick)
         for (Py_ssize_t block = pick + 1; block < count; block += LANES)
             UNROLL_NOT
             for (Py_ssize_t row = block; row < block + LANES; row++) {
-                float width = SMALLER(right, x2[row]) - LARGER(left, x1[row]) + ONE;
-                float height = SMALLER(bottom, y2[row]) - LARGER(top, y1[row]) + ONE;
-                width = LARGER(width, ZERO);
-                height = LARGER(height, ZERO);
-                const float shared = width * height;
-                overlap[row] = shared / (own + area[row] - shared);
+                OVERLAP(row)
+                overlap[row] = shared;
             }
     }
 
-    /* Lower the scores of [start, count) that overlap by more than `limit`, by the hard or linear
-       rule; with INFINITY for `limit`, none. Returns the first highest, `start` if its score is a
-       NaN (other NaNs are passed over), or -1 if one that overlaps at all is below `least`. */
-    WIDE static Py_ssize_t lower_scores(
-        float *ALONE score, const float *ALONE overlap, Py_ssize_t start, Py_ssize_t count,
-        float limit, int linear, float least)
+    /* The highest score that each lane has met, as a number, and its row. */
+    struct best {
+        int key[LANES], row[LANES], below[LANES];
+    };
+
+    static inline void begin(struct best *best, Py_ssize_t start)
     {
-        float lanes[LANES], top;
-        int below[LANES];
         for (int lane = 0; lane < LANES; lane++) {
-            lanes[lane] = -INFINITY;
-            below[lane] = 0;
+            best->key[lane] = INT_MIN;
+            best->row[lane] = (int)start;
+            best->below[lane] = 0;
         }
+    }
+
+    /* The numbers of two scores compare as they do, those of both zeros are equal; none is as low
+       as that of a NaN. Integers, as compilers find their greatest without a branch. */
+    static inline int number_of(float score)
+    {
+        int bits;
+        const float one_zero = score + ZERO;
+        memcpy(&bits, &one_zero, sizeof bits);
+        return score == score ? bits ^ (bits >> 31 & INT_MAX) : INT_MIN;
+    }
+
+    #define COUNT_SCORE(value, overlap) do { \\
+        const int number = lane < here ? number_of(value) : INT_MIN; \\
+        const int higher = number > best.key[lane]; \\
+        best.key[lane] = higher ? number : best.key[lane]; \\
+        best.row[lane] = higher ? (int)block + lane : best.row[lane]; \\
+        best.below[lane] |= ((value) < least) & ((overlap) > ZERO) & (lane < here); \\
+    } while (0)
+
+    /* The first row of the highest score of all lanes, -1 if any row was below. */
+    static inline Py_ssize_t end(const struct best *best)
+    {
+        int below = 0, key = INT_MIN, row = INT_MAX;
+        for (int lane = 0; lane < LANES; lane++)
+            below |= best->below[lane];
+        for (int lane = 0; lane < LANES; lane++)
+            key = LARGER(key, best->key[lane]);
+        for (int lane = 0; lane < LANES; lane++) {
+            const int held = best->key[lane] == key ? best->row[lane] : INT_MAX;
+            row = SMALLER(row, held);
+        }
+        return below ? -1 : row;
+    }
+
+    /* The first highest of [start, count), `start` if its score is a NaN (other NaNs are passed
+       over); -1 if one that overlaps at all is below `least`. */
+    WIDE static Py_ssize_t find_highest(
+        const float *ALONE score, const float *ALONE overlap, Py_ssize_t start, Py_ssize_t count,
+        float least)
+    {
+        struct best best;
+        begin(&best, start);
         for (Py_ssize_t block = start; block < count; block += LANES) {
             const int here = (int)SMALLER(count - block, LANES);
             UNROLL_NOT
+            for (int lane = 0; lane < LANES; lane++)
+                COUNT_SCORE(score[block + lane], overlap[block + lane]);
+        }
+        const Py_ssize_t found = end(&best);
+        return found >= 0 && score[start] != score[start] ? start : found;
+    }
+
+    /* Measure the overlaps of box `pick` with those after it, lower the scores of those that overlap
+       by more than `limit` by the hard or the linear rule; then as `find_highest` of them. */
+    WIDE static Py_ssize_t lower_scores(
+        const float *ALONE x1, const float *ALONE y1, const float *ALONE x2, const float *ALONE y2,
+        const float *ALONE area, float *ALONE score, float *ALONE overlap, Py_ssize_t pick,
+        Py_ssize_t count, float limit, int linear, float least)
+    {
+        PICKED(pick)
+        struct best best;
+        begin(&best, pick + 1);
+        for (Py_ssize_t block = pick + 1; block < count; block += LANES) {
+            const int here = (int)SMALLER(count - block, LANES);
+            UNROLL_NOT
             for (int lane = 0; lane < LANES; lane++) {
-                const float shared = overlap[block + lane], old = score[block + lane];
-                const float left = linear ? ONE - shared : ZERO;
-                const float weight = shared > limit ? left : ONE;
+                OVERLAP(block + lane)
+                const float old = score[block + lane];
+                const float weight = shared > limit ? (linear ? ONE - shared : ZERO) : ONE;
                 const float lowered = lane < here ? old * weight : old;
-                const float counted = lane < here ? lowered : -INFINITY;
+                overlap[block + lane] = shared;
                 score[block + lane] = lowered;
-                lanes[lane] = LARGER(counted, lanes[lane]);
-                below[lane] |= (counted < least) & (shared > ZERO) & (lane < here);
+                COUNT_SCORE(lowered, shared);
             }
         }
-        for (int lane = 1; lane < LANES; lane++)
-            below[0] |= below[lane];
-        if (below[0])
-            return -1;
-        if (start >= count || score[start] != score[start])
-            return start;
-        for (int half = LANES / 2; half > 0; half /= 2)
-            UNROLL_NOT
-            for (int lane = 0; lane < half; lane++)
-                lanes[lane] = LARGER(lanes[lane + half], lanes[lane]);
-        top = lanes[0];
-        for (;; start += LANES) {
-            int found = 0;
-            UNROLL_NOT
+        const Py_ssize_t found = end(&best);
+        return found >= 0 && score[pick + 1] != score[pick + 1] ? pick + 1 : found;
+    }
+
+    /* order[n]: the row of the n-th highest score. Returns whether there is such an order: no two
+       scores are equal and all are numbers. `ranks` is room, as long as `score`. */
+    WIDE static int sort_scores(
+        const float *ALONE score, int *ALONE ranks, Py_ssize_t *ALONE order, Py_ssize_t count)
+    {
+        for (Py_ssize_t block = 0; block < count; block += LANES) {
+            int higher[LANES] = {0};
+            for (Py_ssize_t other = 0; other < count; other++)
+                UNROLL_NOT
+                for (int lane = 0; lane < LANES; lane++)
+                    higher[lane] += score[other] > score[block + lane];
             for (int lane = 0; lane < LANES; lane++)
-                found |= score[start + lane] == top;
-            if (found)
-                break;
+                ranks[block + lane] = higher[lane];
         }
-        while (score[start] != top)
-            start++;
-        return start;
+        for (Py_ssize_t row = 0; row < count; row++)
+            order[row] = -1;
+        for (Py_ssize_t row = 0; row < count; row++)
+            order[ranks[row]] = row;
+        for (Py_ssize_t row = 0; row < count; row++)
+            if (order[row] < 0)
+                return 0;
+        return score[order[0]] < INFINITY && score[order[count - 1]] > -INFINITY;
+    }
+
+    /* The hard rule on boxes that are sorted: each that is not gone strikes out later ones. */
+    WIDE static void strike_out(
+        const float *ALONE x1, const float *ALONE y1, const float *ALONE x2, const float *ALONE y2,
+        const float *ALONE area, float *ALONE score, int *ALONE gone, Py_ssize_t count,
+        float limit, float least)
+    {
+        for (Py_ssize_t pick = 0; pick < count; pick++) {
+            if (gone[pick])
+                continue;
+            PICKED(pick)
+            for (Py_ssize_t block = pick + 1; block < count; block += LANES)
+                UNROLL_NOT
+                for (Py_ssize_t row = block; row < block + LANES; row++) {
+                    OVERLAP(row)
+                    const float old = score[row];
+                    const int near = shared > limit;
+                    const int below = (old < least) & (shared > ZERO);
+                    score[row] = near & !gone[row] ? ZERO : old;
+                    gone[row] |= near | below;
+                }
+        }
     }
     """
     const float ONE
@@ -127,9 +227,17 @@ cdef extern from *:
         const float* x1, const float* y1, const float* x2, const float* y2, const float* area,
         float* overlap, Index pick, Index count
     ) noexcept nogil
+    Index find_highest(
+        const float* score, const float* overlap, Index start, Index count, float least
+    ) noexcept nogil
     Index lower_scores(
-        float* score, const float* overlap, Index start, Index count, float limit, int linear,
-        float least
+        const float* x1, const float* y1, const float* x2, const float* y2, const float* area,
+        float* score, float* overlap, Index pick, Index count, float limit, int linear, float least
+    ) noexcept nogil
+    int sort_scores(const float* score, int* ranks, Index* order, Index count) noexcept nogil
+    void strike_out(
+        const float* x1, const float* y1, const float* x2, const float* y2, const float* area,
+        float* score, int* gone, Index count, float limit, float least
     ) noexcept nogil
 
 
@@ -144,6 +252,7 @@ cdef struct Boxes:
     float* top_left
     float* bottom_right
     float* overlap
+    int* marks
     Index* order
     Index* met
 
@@ -231,26 +340,56 @@ cdef Index _suppress(
     """Soft-NMS over the rows [0, count); returns how many stay. Those are rows [0, result)."""
     cdef Index pick = 0, best
     cdef float least = <float>threshold, bound = <float>limit
-    if method == 2:
-        bound = INFINITY  # none is lowered by the other rules
-    best = lower_scores(boxes.score, boxes.overlap, 0, count, INFINITY, False, -INFINITY)
+    best = find_highest(boxes.score, boxes.overlap, 0, count, -INFINITY)
     while pick < count:
         if best != pick:
             _swap(boxes, pick, best, False)
-        measure_overlaps(
-            boxes.x1, boxes.y1, boxes.x2, boxes.y2, boxes.area, boxes.overlap, pick, count
-        )
-        pick += 1
         if method == 2:
-            _lower_gaussian(boxes.score, boxes.overlap, boxes.met, pick, count, sigma)
-        best = lower_scores(
-            boxes.score, boxes.overlap, pick, count, bound, method == 1, least
-        )
+            measure_overlaps(
+                boxes.x1, boxes.y1, boxes.x2, boxes.y2, boxes.area, boxes.overlap, pick, count
+            )
+            _lower_gaussian(boxes.score, boxes.overlap, boxes.met, pick + 1, count, sigma)
+            best = find_highest(boxes.score, boxes.overlap, pick + 1, count, least)
+        else:
+            best = lower_scores(
+                boxes.x1, boxes.y1, boxes.x2, boxes.y2, boxes.area, boxes.score, boxes.overlap,
+                pick, count, bound, method == 1, least,
+            )
+        pick += 1
         if best < 0:
             count = _drop(boxes, pick, count, least)
-            best = lower_scores(
-                boxes.score, boxes.overlap, pick, count, INFINITY, False, -INFINITY
-            )
+            best = find_highest(boxes.score, boxes.overlap, pick, count, -INFINITY)
+    return count
+
+
+cdef Index _suppress_sorted(
+    Boxes* boxes, float[:, ::1] rows, float* old, double limit, double threshold
+) noexcept nogil:
+    """The hard rule where `boxes`, unlike `rows`, are sorted, no two with one score.
+
+    No box then changes its place but to fall out. Also puts the rows in their order, those that
+    fall out behind the others; returns how many stay. `marks` are zeros, `old` is room for the rows.
+    """
+    cdef Index total = rows.shape[0], width = rows.shape[1], count = 0, late, row, place
+    cdef int* gone = boxes.marks
+    strike_out(
+        boxes.x1, boxes.y1, boxes.x2, boxes.y2, boxes.area, boxes.score, gone, total,
+        <float>limit, <float>threshold,
+    )
+    memcpy(old, &rows[0, 0], total * width * sizeof(float))
+    for row in range(total):
+        count += gone[row] == 0
+    late = count
+    count = 0
+    for row in range(total):
+        if gone[row]:
+            place = late
+            late += 1
+        else:
+            place = count
+            count += 1
+        memcpy(&rows[place, 0], old + boxes.order[row] * width, width * sizeof(float))
+        rows[place, 4] = boxes.score[row]
     return count
 
 
@@ -299,10 +438,15 @@ cdef Index _suppress_merge(
     return count
 
 
-cdef Boxes _columns(float[:, ::1] rows, float* store, Index* order) noexcept nogil:
-    """The columns of `rows` as arrays in `store` (zeros), with the area of every box."""
-    cdef Index count = rows.shape[0], room = rows.shape[0] + LANES, row
-    cdef bint corners = rows.shape[1] > 6
+cdef inline float _area(const float[:, ::1] rows, Index row) noexcept nogil:
+    return (rows[row, 2] - rows[row, 0] + ONE) * (
+        rows[row, 3] - rows[row, 1] + ONE
+    )
+
+
+cdef Boxes _columns(float* store, Index* order, Index count) noexcept nogil:
+    """Arrays for `count` boxes in `store`, which holds COLUMNS of count + LANES, and in `order`."""
+    cdef Index room = count + LANES, row
     cdef Boxes boxes
     boxes.x1 = store
     boxes.y1 = store + room
@@ -313,22 +457,43 @@ cdef Boxes _columns(float[:, ::1] rows, float* store, Index* order) noexcept nog
     boxes.overlap = store + 6 * room
     boxes.top_left = store + 7 * room
     boxes.bottom_right = store + 8 * room
+    boxes.marks = <int*>(store + 9 * room)
     boxes.order = order
     boxes.met = order + count
     for row in range(count):
-        boxes.x1[row] = rows[row, 0]
-        boxes.y1[row] = rows[row, 1]
-        boxes.x2[row] = rows[row, 2]
-        boxes.y2[row] = rows[row, 3]
-        boxes.score[row] = rows[row, 4]
-        boxes.area[row] = (rows[row, 2] - rows[row, 0] + ONE) * (
-            rows[row, 3] - rows[row, 1] + ONE
-        )
-        if corners:
-            boxes.top_left[row] = rows[row, 5]
-            boxes.bottom_right[row] = rows[row, 6]
         order[row] = row
     return boxes
+
+
+cdef bint _sort(Boxes* boxes, float[:, ::1] rows) noexcept nogil:
+    """Let `order` be that of the scores; if there is none but of the rows (see sort_scores), not."""
+    cdef Index count = rows.shape[0], row
+    cdef bint found
+    for row in range(count):
+        boxes.score[row] = rows[row, 4]
+    found = sort_scores(boxes.score, boxes.marks, boxes.order, count)
+    if not found:
+        for row in range(count):
+            boxes.order[row] = row
+    memset(boxes.marks, 0, count * sizeof(int))
+    return found
+
+
+cdef void _fill(Boxes* boxes, const float[:, ::1] rows) noexcept nogil:
+    """Read `rows` in the order of the boxes, and compute the areas."""
+    cdef Index count = rows.shape[0], place, row
+    cdef bint corners = rows.shape[1] > 6
+    for place in range(count):
+        row = boxes.order[place]
+        boxes.x1[place] = rows[row, 0]
+        boxes.y1[place] = rows[row, 1]
+        boxes.x2[place] = rows[row, 2]
+        boxes.y2[place] = rows[row, 3]
+        boxes.score[place] = rows[row, 4]
+        boxes.area[place] = _area(rows, row)
+        if corners:
+            boxes.top_left[place] = rows[row, 5]
+            boxes.bottom_right[place] = rows[row, 6]
 
 
 cdef void _write_back(Boxes* boxes, float[:, ::1] rows, float* old, bint still) noexcept nogil:
@@ -346,12 +511,6 @@ cdef void _write_back(Boxes* boxes, float[:, ::1] rows, float* old, bint still) 
         rows[row, 4] = boxes.score[row]
 
 
-cdef inline float _area(const float[:, ::1] rows, Index row) noexcept nogil:
-    return (rows[row, 2] - rows[row, 0] + ONE) * (
-        rows[row, 3] - rows[row, 1] + ONE
-    )
-
-
 def soft(
     float[:, ::1] rows, double sigma, double limit, double threshold, int method,
     bint merge, double exponent, bint recorded
@@ -360,23 +519,30 @@ def soft(
     cdef Index total = rows.shape[0], width = rows.shape[1], count
     if total == 0:
         return 0
-    cdef Index columns = 9 * (total + LANES)
+    cdef Index columns = COLUMNS * (total + LANES)
     cdef float* store = <float*>calloc(columns + width * total, sizeof(float))
     cdef Index* order = <Index*>malloc(2 * total * sizeof(Index))
     cdef Boxes boxes
+    cdef bint ordered
     if store == NULL or order == NULL:
         free(store)
         free(order)
         raise MemoryError(f"soft-NMS of {total} boxes")
     with nogil:
-        boxes = _columns(rows, store, order)
-        if merge:
+        boxes = _columns(store, order, total)
+        ordered = method == 0 and not merge and <float>limit >= ZERO and <float>threshold > ZERO
+        ordered = ordered and _sort(&boxes, rows)
+        _fill(&boxes, rows)
+        if ordered:
+            count = _suppress_sorted(&boxes, rows, store + columns, limit, threshold)
+        elif merge:
             count = _suppress_merge(
                 &boxes, total, sigma, limit, threshold, method, exponent, recorded
             )
         else:
             count = _suppress(&boxes, total, sigma, limit, threshold, method)
-        _write_back(&boxes, rows, store + columns, recorded)
+        if not ordered:
+            _write_back(&boxes, rows, store + columns, recorded)
     free(store)
     free(order)
     return count

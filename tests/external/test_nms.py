@@ -72,6 +72,36 @@ def plain_soft_nms(rows, sigma, limit, threshold, method):
     return kept
 
 
+def swapped_soft_nms(rows, limit, threshold, method):
+    """The loop of 2017 on whole rows: the best to the front, the last where one is suppressed.
+
+    Overlaps and weights in the precision of the rows.
+    """
+    rows, count, pick = [row.copy() for row in rows], len(rows), 0
+    one = np.float32(1)
+    while pick < count:
+        best = max(range(pick, count), key=lambda row: (rows[row][4], -row))
+        rows[pick], rows[best] = rows[best], rows[pick]
+        row = pick + 1
+        while row < count:
+            shared = np.float32(overlap(rows[pick], rows[row]))
+            if shared > 0:
+                if method == 2:
+                    weight = np.float32(np.exp(-(np.float64(shared) ** 2) / 0.5))
+                elif shared > np.float32(limit):
+                    weight = one - shared if method == 1 else np.float32(0)
+                else:
+                    weight = one
+                rows[row][4] *= weight
+                if rows[row][4] < threshold:
+                    count -= 1
+                    rows[row], rows[count] = rows[count], rows[row]
+                    continue
+            row += 1
+        pick += 1
+    return np.array(rows[:count])
+
+
 @pytest.mark.parametrize("case", cases("nms/nms"))
 def test_recorded(case, backend):
     boxes = case.inputs["boxes"].copy()
@@ -100,6 +130,23 @@ def test_soft_is_the_published_method(seed, method, backend):
     assert len(keep) == len(expected) < 60
     np.testing.assert_array_equal(boxes[keep, :4], rows[list(expected), :4])
     np.testing.assert_allclose(boxes[keep, 4], list(expected.values()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [5, 39])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("method", [0, 1, 2])
+def test_soft_in_the_order_of_the_published_swaps(method, shared, columns, backend):
+    """Weak rows and equal scores included: then the changing of places decides."""
+    for seed in range(20):
+        rows = random_rows(seed, 50, columns, 5.0 if shared else 0.0)
+        rows[::7, 4] *= 0.1
+        expected = swapped_soft_nms(rows, 0.4, 0.06, method)
+        boxes = rows.copy()
+        keep = front.soft_nms(boxes, 0.5, 0.4, 0.06, method)
+        assert len(keep) == len(expected) < 50
+        np.testing.assert_array_equal(boxes[keep, :4], expected[:, :4])
+        np.testing.assert_array_equal(boxes[keep, 5:], expected[:, 5:])
+        np.testing.assert_allclose(boxes[keep, 4], expected[:, 4], rtol=1e-5)
 
 
 @pytest.mark.parametrize("merge", [False, True])

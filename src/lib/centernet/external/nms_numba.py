@@ -30,6 +30,11 @@ def _larger(a: np.float32, b: np.float32) -> np.float32:
 
 
 @njit
+def _area(rows: np.ndarray, row: int) -> np.float32:
+    return (rows[row, 2] - rows[row, 0] + ONE) * (rows[row, 3] - rows[row, 1] + ONE)
+
+
+@njit
 def _overlaps(table: np.ndarray, pick: int, count: int) -> None:
     """Intersection over union of box `pick` with every box after it; 0 where they do not meet."""
     x1, y1, x2, y2 = table[X1], table[Y1], table[X2], table[Y2]
@@ -131,6 +136,52 @@ def _suppress(
 
 
 @njit
+def _sorted(score: np.ndarray, order: np.ndarray) -> bool:
+    """Let `order` be that of the scores; not if two are equal or not all are numbers."""
+    count = len(order)
+    found = np.argsort(-score)
+    for place in range(count - 1):
+        if not score[found[place]] > score[found[place + 1]]:
+            return False
+    if not (score[found[0]] < np.inf and score[found[-1]] > -np.inf):
+        return False
+    order[:] = found
+    return True
+
+
+@njit
+def _suppress_sorted(
+    table: np.ndarray, rows: np.ndarray, order: np.ndarray, limit: np.float32, least: np.float32
+) -> int:
+    """The hard rule where the `table`, unlike `rows`, is sorted, no two boxes with one score.
+
+    No box then changes its place but to fall out. Also puts the rows in their order, those that
+    fall out behind the others; returns how many stay.
+    """
+    score, overlap = table[SCORE], table[OVERLAP]
+    total = len(order)
+    gone = np.zeros(total, np.bool_)
+    for pick in range(total):
+        if gone[pick]:
+            continue
+        _overlaps(table, pick, total)
+        for row in range(pick + 1, total):
+            near = overlap[row] > limit
+            below = (score[row] < least) & (overlap[row] > ZERO)
+            score[row] = ZERO if near & (not gone[row]) else score[row]
+            gone[row] |= near | below
+    old = rows.copy()
+    count, late = 0, total - gone.sum()
+    for row in range(total):
+        place = late if gone[row] else count
+        late += gone[row]
+        count += not gone[row]
+        rows[place] = old[order[row]]
+        rows[place, 4] = score[row]
+    return count
+
+
+@njit
 def _suppress_merge(
     table: np.ndarray,
     order: np.ndarray,
@@ -192,13 +243,18 @@ def _soft(
     recorded: bool,
 ) -> int:
     total, width = rows.shape
-    for row in range(total):
-        table[X1, row], table[Y1, row] = rows[row, 0], rows[row, 1]
-        table[X2, row], table[Y2, row] = rows[row, 2], rows[row, 3]
-        table[SCORE, row] = rows[row, 4]
-        table[AREA, row] = (rows[row, 2] - rows[row, 0] + ONE) * (rows[row, 3] - rows[row, 1] + ONE)
+    bound, least = np.float32(limit), np.float32(threshold)
+    ordered = total > 0 and method == 0 and not merge and bound >= ZERO and least > ZERO
+    ordered = ordered and _sorted(rows[:, 4].copy(), order)
+    for place in range(total):
+        row = order[place]
+        table[X1, place], table[Y1, place] = rows[row, 0], rows[row, 1]
+        table[X2, place], table[Y2, place] = rows[row, 2], rows[row, 3]
+        table[SCORE, place], table[AREA, place] = rows[row, 4], _area(rows, row)
         if width > 6:
-            table[TOP_LEFT, row], table[BOTTOM_RIGHT, row] = rows[row, 5], rows[row, 6]
+            table[TOP_LEFT, place], table[BOTTOM_RIGHT, place] = rows[row, 5], rows[row, 6]
+    if ordered:
+        return _suppress_sorted(table, rows, order, bound, least)
     if merge:
         columns = TOP_LEFT if recorded else BOTTOM_RIGHT + 1
         count = _suppress_merge(table, order, sigma, limit, threshold, method, exponent, columns)
@@ -243,11 +299,6 @@ def soft(
             bool(recorded),
         )
     )
-
-
-@njit
-def _area(rows: np.ndarray, row: int) -> np.float32:
-    return (rows[row, 2] - rows[row, 0] + ONE) * (rows[row, 3] - rows[row, 1] + ONE)
 
 
 @njit
