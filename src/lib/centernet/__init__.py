@@ -1,5 +1,7 @@
 """CenterNet: objects as points. One runner for the whole centre-point family.
 
+In short::
+
     from centernet import load_detector
     detector = load_detector("model_best.pth")
     found = detector.detect("photo.jpg")
