@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tomllib
 from timer import Ratio, Rounds
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pytest brings it
 
 GOALS = tomllib.loads((Path(__file__).parent / "goals.toml").read_text(encoding="utf-8"))
 HEAD = "| case | rival, {0} | here, {0} | ratio (median) | goal | of the ceiling | |"
