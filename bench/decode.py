@@ -84,15 +84,14 @@ def decode_sides() -> Sides:
 
 def post_sides() -> Sides:
     decoded = TASK.decode(TASK.activate(raw_maps(torch.contiguous_format)), 100)
-    arrays = {name: value[0].numpy() for name, value in decoded.items()}
+    arrays = {name: value.numpy() for name, value in decoded.items()}
     columns = [decoded[name].view(1, 100, -1).float() for name in ("boxes", "scores", "classes")]
     table = torch.cat(columns, 2).numpy()
     prepared = PREPARE(picture())
     centre, side = np.array(prepared.view.center, np.float32), 640.0
 
     def ours() -> object:
-        found = TASK.finish(arrays, prepared.view, (128, 128))
-        return TASK.merge([found], nms=False, limit=100)
+        return TASK.merge(TASK.finish(arrays, [prepared.view], (128, 128)), nms=False, limit=100)
 
     def theirs() -> dict[int, np.ndarray]:
         results = published.post_process(table.copy(), centre, side, 128, 80)

@@ -75,10 +75,10 @@ def test_places_in_space(case: Any) -> None:
     for i, post in enumerate(case.params["post"]):
         view = View(tuple(post["c"]), tuple(post["s"]))
         recorded = with_repaired_boxes(case.outputs[f"post.{i}"], view, size)
-        for image in range(len(found["scores"])):
-            one = {name: value[image] for name, value in found.items()}
-            # The published code took the first image's camera for the whole batch.
-            got = task.finish(one, view, size, np.array(post["calib"]))
+        many = len(found["scores"])
+        # The published code took the first image's camera for the whole batch.
+        batch = task.finish(found, [view] * many, size, [np.array(post["calib"])] * many)
+        for image, got in enumerate(batch):
             mine = recorded[recorded[:, 0] == image, 1:]
             same, message = recipe().match_ranked(
                 without_turns(mine),
@@ -105,7 +105,8 @@ def test_place_and_angles_of_a_detection(case: Any) -> None:
         "dimensions": given_["dim"],
         "alphas": given_["alpha"],
     }
-    found = task.finish(arrays, view, (96, 320), given_["P"]).cuboids
+    arrays = {name: value[None] for name, value in arrays.items()}
+    found = task.finish(arrays, [view], (96, 320), [given_["P"]])[0].cuboids
     np.testing.assert_allclose(
         found.locations, expected["ddd2locrot_location"], atol=1e-4, rtol=1e-5
     )
@@ -181,8 +182,8 @@ def perfect_maps(task: Any, targets: dict[str, np.ndarray]) -> dict[str, torch.T
 def test_decodes_what_it_encoded(objects: Objects) -> None:
     task = make_task("ddd", "kitti", [])
     targets = task.encode(objects.warp(WHOLE, (MAP[1], MAP[0])), MAP)
-    arrays = {k: v[0].numpy() for k, v in task.decode(perfect_maps(task, targets), 50).items()}
-    found = task.finish(arrays, WHOLE, MAP, CAMERA)
+    arrays = {k: v.numpy() for k, v in task.decode(perfect_maps(task, targets), 50).items()}
+    [found] = task.finish(arrays, [WHOLE], MAP, [CAMERA])
     found = found.select(found.scores == 1)
     assert len(found) == len(objects)
     ours = np.lexsort(found.cuboids.locations.T)
@@ -225,8 +226,8 @@ def test_without_box_heads_a_box_is_where_the_corners_are_seen() -> None:
     objects = one_object()
     targets = task.encode(objects.warp(WHOLE, (MAP[1], MAP[0])), MAP)
     assert "wh" not in targets
-    arrays = {k: v[0].numpy() for k, v in task.decode(perfect_maps(task, targets), 50).items()}
-    found = task.finish(arrays, WHOLE, MAP, CAMERA)
+    arrays = {k: v.numpy() for k, v in task.decode(perfect_maps(task, targets), 50).items()}
+    [found] = task.finish(arrays, [WHOLE], MAP, [CAMERA])
     best, solid = found.select([0]), found.cuboids.select([0])
     seen = project(corners(solid.dimensions, solid.locations, solid.rotations), CAMERA)[0]
     np.testing.assert_allclose(best.boxes[0], [*seen.min(0), *seen.max(0)], atol=1e-3)
@@ -252,7 +253,8 @@ def test_a_test_scale_does_not_move_things_in_space() -> None:
             "dimensions": objects.cuboids.dimensions,
             "alphas": objects.cuboids.alphas,
         }
-        found.append(task.finish(arrays, view, MAP, CAMERA).cuboids)
+        arrays = {name: value[None] for name, value in arrays.items()}
+        found.append(task.finish(arrays, [view], MAP, [CAMERA])[0].cuboids)
     np.testing.assert_allclose(found[0].locations, found[1].locations, atol=1e-3)
 
 

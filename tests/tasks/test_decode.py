@@ -47,9 +47,8 @@ def test_ctdet_in_image_pixels(case):
         scale = post["s"] if np.isscalar(post["s"]) else tuple(post["s"])
         view = View(tuple(post["c"]), scale)
         recorded = case.outputs[f"post.{i}"]
-        for image in range(len(found["scores"])):
-            one = {name: value[image] for name, value in found.items()}
-            got = task.finish(one, view, map_size)
+        batch = task.finish(found, [view] * len(found["scores"]), map_size)
+        for image, got in enumerate(batch):
             rows = np.column_stack([got.boxes, got.scores, got.classes + 1])
             mine = recorded[recorded[:, 0] == image]
             assert_ranked(mine[:, [2, 3, 4, 5, 6, 1]], rows, atol=1e-3, rtol=1e-5)

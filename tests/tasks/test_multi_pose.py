@@ -71,9 +71,9 @@ def test_image_pixels_as_recorded(case: Any) -> None:
     for number, post in enumerate(case.params["post"]):
         scale = post["s"] if np.isscalar(post["s"]) else tuple(post["s"])
         recorded = case.outputs[f"post.{number}"]
-        for image in range(len(found["scores"])):
-            one = {name: value[image] for name, value in found.items()}
-            got = task.finish(one, View(tuple(post["c"]), scale), map_size)
+        view = View(tuple(post["c"]), scale)
+        batch = task.finish(found, [view] * len(found["scores"]), map_size)
+        for image, got in enumerate(batch):
             joints = got.keypoints[:, :, :2].reshape(len(got), -1)
             rows = np.column_stack([got.boxes, got.scores, joints, got.classes + 1])
             mine = recorded[recorded[:, 0] == image]
@@ -300,8 +300,8 @@ def test_squared_error_reads_the_joints_heat_as_it_is() -> None:
     heat = torch.zeros(1, 2, 4, 4)
     assert task.heads["hm_hp"].loss(raw["hm_hp"], {"hm_hp": heat}) == pytest.approx(0.25)
     raw["hm_hp"][:] = 3.0
-    one = {name: value[0] for name, value in decoded(task, task.activate(raw), 2).items()}
-    found = task.finish(one, View((8, 8), 16.0), (4, 4))
+    arrays = decoded(task, task.activate(raw), 2)
+    [found] = task.finish(arrays, [View((8, 8), 16.0)], (4, 4))
     assert found.keypoints[:, :, 2].max() <= 1  # a score, whatever was predicted
 
 

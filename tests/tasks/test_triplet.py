@@ -170,15 +170,15 @@ def test_image_pixels_as_recorded(case: Any) -> None:
     canvas = map_size[0] / ratio[0], map_size[1] / ratio[1]
     middle = canvas[1] / 2 - border[2], canvas[0] / 2 - border[0]
     view = View(middle, (canvas[1], canvas[0]), bounds=(float(height), float(width)))
-    given = case.inputs["detections"][0]
+    given = case.inputs["detections"][:1]
     arrays = {
-        "boxes": given[:, :4],
-        "scores": given[:, 4],
-        "corner_scores": given[:, 5:7],
-        "classes": given[:, 7],
-        "centres": case.inputs["centers"][0],
+        "boxes": given[:, :, :4],
+        "scores": given[:, :, 4],
+        "corner_scores": given[:, :, 5:7],
+        "classes": given[:, :, 7],
+        "centres": case.inputs["centers"][:1],
     }
-    found = task_with().finish(arrays, view, map_size)
+    [found] = task_with().finish(arrays, [view], map_size)
     rows = np.column_stack([found.boxes, found.scores, found.corner_scores, found.classes])
     recorded = case.outputs["detections"][0]
     kept = recorded[recorded[:, 4] > 0]
@@ -253,9 +253,9 @@ def test_decodes_what_it_encoded(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     boxes, classes = drawn
     task = task_with()
     found = task.decode(perfect_maps(task, task.encode(Objects(boxes, classes), SIZE)), 100)
-    arrays = {name: value[0].numpy() for name, value in found.items()}
+    arrays = {name: value.numpy() for name, value in found.items()}
     view = View((SIZE[1] / 2, SIZE[0] / 2), (float(SIZE[1]), float(SIZE[0])))
-    pairs = task.finish(arrays, view, SIZE)
+    [pairs] = task.finish(arrays, [view], SIZE)
     middle = centre_scores(pairs.boxes, pairs.classes, pairs.centres)
     sure = (pairs.scores > 0.99) & (middle > 0.99)
     ours = sorted(zip(pairs.classes[sure].tolist(), pairs.boxes[sure].tolist(), strict=True))
@@ -308,9 +308,10 @@ def test_nothing_found_is_an_empty_result() -> None:
     task = task_with()
     maps = {n: torch.full((1, h.channels, 8, 8), -9.0) for n, h in task.heads.items()}
     found = task.decode(task.activate(maps), 100)
-    arrays = {name: value[0].numpy() for name, value in found.items()}
+    arrays = {name: value.numpy() for name, value in found.items()}
     arrays["scores"] = np.full_like(arrays["scores"], -1)
-    assert len(task.merge([task.finish(arrays, View((4, 4), 8.0), (8, 8))], nms=False)) == 0
+    parts = task.finish(arrays, [View((4, 4), 8.0)], (8, 8))
+    assert len(task.merge(parts, nms=False)) == 0
 
 
 def test_boxes_that_leave_the_image_are_dropped_and_others_cut() -> None:
@@ -322,7 +323,8 @@ def test_boxes_that_leave_the_image_are_dropped_and_others_cut() -> None:
         "centres": np.zeros((0, 4), np.float32),
     }
     view = View((20.0, 20.0), (40.0, 40.0), zoom=2.0, bounds=(38.0, 37.0))
-    found = task_with().finish(arrays, view, (40, 40))  # 2.5 pixels, 5 of the enlarged image
+    arrays = {name: value[None] for name, value in arrays.items()}
+    [found] = task_with().finish(arrays, [view], (40, 40))  # 2.5 pixels, 5 of the enlarged image
     assert found.boxes.tolist() == [[0, 10, 20, 20], [5, 5, 37, 30]]
 
 

@@ -48,8 +48,14 @@ def _frame_points(x: float, y: float, right: float, down: float) -> NDArray[np.f
 
 
 def transform(points: ArrayLike, matrix: NDArray) -> NDArray[np.float32]:
-    """Apply a (2, 3) affine `matrix` to `points` (..., 2); returns float32 of the same shape."""
+    """Apply an affine `matrix` (2, 3) to `points` (..., 2); returns float32 of the same shape.
+
+    Of matrices (B, 2, 3) each is applied to one of points (B, ..., 2). The last dimension may also
+    hold several points in turn, as that of boxes does.
+    """
     points = np.asarray(points, dtype=np.float32)
-    moved = points @ matrix[:, :2].T
-    moved += matrix[:, 2]
-    return moved.astype(np.float32)
+    batch = matrix.shape[:-2]
+    count = points[0].size // 2 if batch else points.size // 2
+    moved = points.reshape(*batch, count, 2) @ matrix[..., :2].swapaxes(-1, -2)
+    moved += matrix[..., None, :, 2]
+    return moved.astype(np.float32).reshape(points.shape)

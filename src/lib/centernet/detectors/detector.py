@@ -233,17 +233,8 @@ class Detector:
             arrays = {name: value.cpu().numpy() for name, value in decoded.items()}
         size = next(iter(maps.values())).shape[-2:]
         with self.timings.stage("post"):
-            return [
-                self.task.finish(
-                    {name: value[row] for name, value in arrays.items()},
-                    prepared.view,
-                    (int(size[0]), int(size[1])),
-                    calibration,
-                )
-                for row, (prepared, calibration) in enumerate(
-                    zip(inputs, calibrations, strict=True)
-                )
-            ]
+            views = [prepared.view for prepared in inputs]
+            return self.task.finish(arrays, views, (int(size[0]), int(size[1])), calibrations)
 
     def maps(self, inputs: Sequence[Prepared]) -> Maps:
         """The network's activated maps (B, C, h, w) of inputs of one shape, flips averaged.

@@ -32,7 +32,7 @@ from centernet.tasks.losses import DISTANCES, AtCentres, Focal, Loss, MeanSquare
 from centernet.tasks.orientation import CHANNELS, InBins, from_bins, mirror_bins, to_bins
 from centernet.tasks.peaks import best_peaks, gather, mirror
 from centernet.tasks.targets import draw_gaussian, gaussian_radius
-from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+from centernet.tasks.task import Head, Maps, Task, sigmoid_heat, ways_back
 
 IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted
 
@@ -175,21 +175,43 @@ class Ddd(Task):
     def finish(
         self,
         arrays: Mapping[str, NDArray],
-        view: View,
+        views: Sequence[View],
         map_size: tuple[int, int],
-        calibration: NDArray | None = None,
-    ) -> Detections:
-        """One image's decoded arrays (K, ...) -> cuboids before the camera `calibration` (3, 4).
+        calibrations: Sequence[NDArray | None] = (),
+    ) -> list[Detections]:
+        """As every task's, with cuboids before the cameras `calibrations` (3, 4).
 
         The centre of the image box is taken for that of the cuboid. At a test scale other than 1
         things look nearer by that factor, which is put right here.
         """
+        found = super().finish(arrays, views, map_size, calibrations)
+        centres = transform(arrays["centres"], ways_back(views, map_size))
+        cameras = calibrations or [None] * len(views)
+        one_by_one = zip(found, centres, views, cameras, strict=True)
+        return [
+            self._lifted(
+                flat,
+                {name: value[row] for name, value in arrays.items()},
+                middle,
+                view.zoom,
+                camera,
+            )
+            for row, (flat, middle, view, camera) in enumerate(one_by_one)
+        ]
+
+    def _lifted(
+        self,
+        found: Detections,
+        arrays: Mapping[str, NDArray],
+        centres: NDArray[np.float32],
+        zoom: float,
+        calibration: NDArray | None,
+    ) -> Detections:
+        """One image's detections with their cuboids, from its decoded arrays (K, ...)."""
         if calibration is None:
             raise ValueError("3D detection needs the camera matrix of the image")
-        found = super().finish(arrays, view, map_size, calibration)
-        centres = transform(arrays["centres"], view.back((map_size[1], map_size[0])))
         dimensions = np.asarray(arrays["dimensions"], np.float32)
-        depths = np.asarray(arrays["depths"]) * view.zoom
+        depths = np.asarray(arrays["depths"]) * zoom
         places = unproject(centres, depths, calibration)
         places[:, 1] += dimensions[:, 0] / 2  # from the middle down to the bottom face
         rotations = rotation_from(arrays["alphas"], centres[:, 0], calibration)

@@ -171,14 +171,13 @@ class Exdet(Task):
     def finish(
         self,
         arrays: Mapping[str, NDArray],
-        view: View,
+        views: Sequence[View],
         map_size: tuple[int, int],
-        calibration: NDArray | None = None,
-    ) -> Detections:
+        calibrations: Sequence[NDArray | None] = (),
+    ) -> list[Detections]:
         """As every task's, without the rows that are no detection."""
-        real = np.asarray(arrays["scores"]) > 0
-        kept = {name: value[real] for name, value in arrays.items()}
-        return super().finish(kept, view, map_size, calibration)
+        found = super().finish(arrays, views, map_size, calibrations)
+        return [each.select(each.scores > 0) for each in found]
 
     def merge(self, parts: Sequence[Detections], *, nms: bool, limit: int = 100) -> Detections:
         """Soft-NMS class by class whatever `nms` says: one object makes many groups."""

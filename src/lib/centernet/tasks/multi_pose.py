@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -16,10 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.datasets.augment import View
 from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
-from centernet.detectors.results import Detections
 from centernet.errors import UserError
 from centernet.models.sparse import Logits
 from centernet.options.field import LossOptions, option
@@ -199,18 +197,12 @@ class MultiPose(Task):
             "joint_scores": scores,
         }
 
-    def finish(
-        self,
-        arrays: Mapping[str, NDArray],
-        view: View,
-        map_size: tuple[int, int],
-        calibration: NDArray | None = None,
-    ) -> Detections:
-        """As every task's, with the joints as (K, J, 3): x y in image pixels, score in [0, 1]."""
-        found = super().finish(arrays, view, map_size, calibration)
+    def placed(self, arrays: Mapping[str, NDArray], back: NDArray) -> dict[str, NDArray]:
+        """As every task's, with joints (B, K, J, 3): x y in image pixels, score in [0, 1]."""
+        fields = super().placed(arrays, back)
         scores = np.clip(arrays["joint_scores"], 0, 1)[..., None]
-        joints = np.concatenate([found.keypoints, scores], axis=2)
-        return replace(found, keypoints=joints.astype(np.float32))
+        joints = np.concatenate([fields["keypoints"], scores], axis=3)
+        return fields | {"keypoints": joints.astype(np.float32)}
 
 
 def snap(

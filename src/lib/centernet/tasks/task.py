@@ -192,25 +192,28 @@ class Task(ABC):
     def finish(
         self,
         arrays: Mapping[str, NDArray],
-        view: View,
+        views: Sequence[View],
         map_size: tuple[int, int],
-        calibration: NDArray | None = None,
-    ) -> Detections:
-        """One image's decoded arrays (K, ...) -> detections in the pixels of the image."""
-        back = view.back((map_size[1], map_size[0]))
+        calibrations: Sequence[NDArray | None] = (),
+    ) -> list[Detections]:
+        """A batch's decoded arrays (B, K, ...) -> for each image detections in its own pixels.
 
-        def to_image(name: str) -> NDArray[np.float32] | None:
-            return transform(arrays[name], back) if name in arrays else None
+        `views` are the B windows, `calibrations` B camera matrices (3, 4) where a task needs them.
+        """
+        fields = self.placed(arrays, ways_back(views, map_size))
+        names = self.info.class_names
+        return [
+            Detections(class_names=names, **{name: value[row] for name, value in fields.items()})
+            for row in range(len(views))
+        ]
 
-        boxes = transform(np.asarray(arrays["boxes"]).reshape(-1, 2, 2), back).reshape(-1, 4)
-        return Detections(
-            boxes=boxes,
-            scores=np.asarray(arrays["scores"], dtype=np.float32),
-            classes=np.asarray(arrays["classes"], dtype=np.int64),
-            class_names=self.info.class_names,
-            keypoints=to_image("keypoints"),
-            extremes=to_image("extremes"),
-        )
+    def placed(self, arrays: Mapping[str, NDArray], back: NDArray) -> dict[str, NDArray]:
+        """Fields of Detections, each (B, K, ...); `back` (B, 2, 3) has moved their points."""
+        fields = {name: np.asarray(arrays[name]) for name in ("scores", "classes")}
+        for name in ("boxes", "keypoints", "extremes"):
+            if name in arrays:
+                fields[name] = transform(arrays[name], back)
+        return fields
 
     def merge(self, parts: Sequence[Detections], *, nms: bool, limit: int = 100) -> Detections:
         """Detections of several scales -> one set of at most about `limit`.
@@ -218,6 +221,11 @@ class Task(ABC):
         Soft-NMS runs class by class when there are several scales or `nms` asks for it.
         """
         return merge_scales(parts, nms=nms or len(parts) > 1, limit=limit)
+
+
+def ways_back(views: Sequence[View], map_size: tuple[int, int]) -> NDArray[np.float64]:
+    """Affine matrices (B, 2, 3) from the pixels of maps of `map_size` (h, w) to those of images."""
+    return np.array([view.back((map_size[1], map_size[0])) for view in views])
 
 
 def sigmoid_heat(classes: int, loss: Loss, stat: str, weight: float = 1.0, **more: Any) -> Head:

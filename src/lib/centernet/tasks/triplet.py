@@ -204,15 +204,24 @@ class Triplet(Task):
     def finish(
         self,
         arrays: Mapping[str, NDArray],
-        view: View,
+        views: Sequence[View],
         map_size: tuple[int, int],
-        calibration: NDArray | None = None,
-    ) -> CornerPairs:
+        calibrations: Sequence[NDArray | None] = (),
+    ) -> list[Detections]:
         """Pairs and centres in image pixels, without pairs that do not fit or leave the image."""
-        boxes = to_image(arrays["boxes"].reshape(-1, 2, 2), view, map_size).reshape(-1, 4)
+        placed = dict(arrays)
+        placed["boxes"] = to_image(arrays["boxes"], views, map_size)
         centres = np.array(arrays["centres"], np.float32)
-        centres[:, :2] = to_image(centres[:, :2], view, map_size)
-        real = np.asarray(arrays["scores"]) > 0
+        centres[..., :2] = to_image(centres[..., :2], views, map_size)
+        placed["centres"] = centres
+        return [
+            self._fitting({name: value[row] for name, value in placed.items()}, view)
+            for row, view in enumerate(views)
+        ]
+
+    def _fitting(self, arrays: Mapping[str, NDArray], view: View) -> CornerPairs:
+        """One image's pairs (K, ...), in its pixels already, that fit and do not leave it."""
+        boxes, real = arrays["boxes"], arrays["scores"] > 0
         if view.bounds is not None:
             limit = np.array([view.bounds[1], view.bounds[0]] * 2, np.float32)
             margin = MARGIN / view.zoom
@@ -224,7 +233,7 @@ class Triplet(Task):
             classes=np.asarray(arrays["classes"], np.int64)[real],
             class_names=self.info.class_names,
             corner_scores=np.asarray(arrays["corner_scores"], np.float32)[real],
-            centres=centres,
+            centres=arrays["centres"],
             zoom=view.zoom,
         )
 
@@ -270,15 +279,21 @@ class Triplet(Task):
         )
 
 
-def to_image(points: NDArray, view: View, map_size: tuple[int, int]) -> NDArray[np.float32]:
-    """Points (..., 2) in pixels of maps of `map_size` (h, w), in those of the image.
+def to_image(
+    points: NDArray, views: Sequence[View], map_size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Points (B, ...), x and y in turn, in pixels of maps of `map_size` (h, w), in their images'.
 
     Height and width of the view go by the maps' own: 2^n - 1 pixels are 2^(n-2) cells, and that is
     not the same scale for every n.
     """
     size = np.array([map_size[1], map_size[0]], np.float64)
-    seen = np.array(view.scale) if isinstance(view.scale, tuple) else view.scale * size / size[0]
-    return ((points - size / 2) * (seen / size) + view.center).astype(np.float32)
+    scales = [view.scale for view in views]
+    seen = [each if isinstance(each, tuple) else each * size / size[0] for each in scales]
+    centres = np.array([view.center for view in views])
+    places = points.reshape(len(views), points[0].size // 2, 2)
+    moved = (places - size / 2) * (np.array(seen)[:, None] / size) + centres[:, None]
+    return moved.astype(np.float32).reshape(points.shape)
 
 
 def mirror_pairs(found: dict[str, Tensor], width: int) -> dict[str, Tensor]:
