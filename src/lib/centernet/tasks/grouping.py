@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from centernet.exporting import exporting
 from centernet.tasks.peaks import Peaks
 
 TOP, LEFT, BOTTOM, RIGHT = range(4)
@@ -90,7 +91,7 @@ def _fitting_pairs(sides: Peaks, scores_thresh: float) -> dict[tuple[int, int], 
 
 def _parts(triples: Tensor, k: int) -> tuple[Tensor, ...]:
     """`triples` in parts that make at most CELLS groups with `k` peaks; the exporter sees one."""
-    if torch.compiler.is_exporting():
+    if exporting():
         return (triples,)
     return triples.split(max(1, CELLS // max(1, k)))
 
