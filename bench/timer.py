@@ -4,10 +4,15 @@ The sides run in turn, round by round, in one process, so that whatever slows th
 all; each round begins with another side. With one thread the clock counts the CPU time of this
 process, which other programs hardly touch; with several it must be the wall clock, and then only
 the least time means anything.
+
+Caches are warm for every side. What takes less than a millisecond would spend part of it on what
+the side before left in the caches, more or less of it by the round: such a side is called once
+unmeasured before each measurement, and then so often that a measurement lasts a millisecond.
 """
 
 from __future__ import annotations
 
+import math
 import platform
 import statistics
 import time
@@ -17,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+SPAN = 1.0  # milliseconds that a measurement lasts at least
 STEADY = 0.15  # how far ratio of minima and median of ratios may lie apart
 
 
@@ -70,22 +76,32 @@ class Rounds:
 def compare(sides: Mapping[str, Callable[[], object]], rounds: int = 9, warm_up: int = 2) -> Rounds:
     """Run the sides in turn, `warm_up` rounds unmeasured and `rounds` (at least 7) measured.
 
-    One thread is timed by CPU time, several (torch.set_num_threads) by the wall clock.
+    One thread is timed by CPU time, several (torch.set_num_threads) by the wall clock. Times are of
+    one call, the mean of several for a side whose warm-up took less than SPAN.
     """
     if rounds < 7:
         raise ValueError(f"{rounds} rounds are too few to tell noise from difference; at least 7")
     clock = time.process_time_ns if torch.get_num_threads() == 1 else time.perf_counter_ns
+
+    def measure(work: Callable[[], object], calls: int) -> float:
+        if calls > 1:
+            work()
+        start = clock()
+        for _ in range(calls):
+            work()
+        return (clock() - start) / 1e6 / calls
+
     times: dict[str, list[float]] = {side: [] for side in sides}
+    calls = dict.fromkeys(sides, 1)
     order = list(sides)
     for number in range(warm_up + rounds):
         turn = number % len(order)  # each side follows each other's caches equally often
         for side in order[turn:] + order[:turn]:
-            work = sides[side]
-            start = clock()
-            work()
-            elapsed = (clock() - start) / 1e6
+            elapsed = measure(sides[side], calls[side])
             if number >= warm_up:
                 times[side].append(elapsed)
+            else:
+                calls[side] = math.ceil(SPAN / elapsed)
     return Rounds(times)
 
 
