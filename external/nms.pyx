@@ -42,6 +42,11 @@ cdef extern from *:
     #else
     #define UNROLL_NOT
     #endif
+    #if defined(__GNUC__)
+    #define ALIGNED __attribute__((aligned(64)))
+    #else
+    #define ALIGNED
+    #endif
     #if defined(_MSC_VER)
     #define ALONE __restrict
     #else
@@ -82,8 +87,10 @@ cdef extern from *:
     }
 
     /* The highest score that each lane has met, as a number, and its row. */
-    struct best {
-        int key[LANES], row[LANES], below[LANES];
+    struct best {  /* on cache lines of its own: a vector across two of them is slow to read back */
+        ALIGNED int key[LANES];
+        ALIGNED int row[LANES];
+        ALIGNED int below[LANES];
     };
 
     static inline void begin(struct best *best, Py_ssize_t start)
