@@ -37,7 +37,8 @@ SAMPLING = Sampling.of(1, 1, 1, 1, True)
 # Largest relative difference from float64 by the type of the features; float32 not in TF32.
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 3e-3, torch.bfloat16: 2e-2}
 CALLS = 20  # in a graph
-RESULTS = ("output", *(f"gradient of {name}" for name in ("x", "offset", "mask", "weight", "bias")))
+LEAVES = ("x", "offset", "mask", "weight", "bias")
+RESULTS = ("output", "output with ReLU", *(f"gradient of {name}" for name in LEAVES))
 Sides = Mapping[str, Callable[[], object]]
 
 
@@ -76,11 +77,12 @@ def check(layers: list[Layer], batch: int, device: str = "cuda") -> None:
 
 
 def results(backend: str, grad: Tensor, values: list[Tensor]) -> list[Tensor]:
-    """Output and the five gradients by a backend."""
+    """Output, without and with ReLU, and the five gradients by a backend."""
     with use_backend(backend):
-        out = torch.ops.centernet.deform_conv2d(*values, *SAMPLING.parameters)
+        forward = torch.ops.centernet.deform_conv2d
+        outputs = [forward(*values, *SAMPLING.parameters, relu) for relu in (False, True)]
         backward = torch.ops.centernet.deform_conv2d_backward
-        return [out, *backward(grad, *values[:4], *SAMPLING.parameters)]
+        return [*outputs, *backward(grad, *values[:4], *SAMPLING.parameters)]
 
 
 def replayed(work: Callable[[], object], calls: int = CALLS) -> Callable[[], float]:
@@ -188,7 +190,7 @@ def line(name: str, rounds: Rounds) -> None:
 
 
 def network(device: str = "cuda") -> torch.nn.Module:
-    """dla_34 as it is tested: BN folded, channels last, bfloat16; offsets as after training."""
+    """dla_34 as it is tested (`fused`), channels last, bfloat16; offsets as after training."""
     torch.manual_seed(0)
     model = create_model("dla_34", HEADS)
     for layer in model.modules():
@@ -231,7 +233,7 @@ def tune(batch: int) -> None:
             if outs > layer.out_channels:
                 continue
             tiles = Tiles(8, width, outs, 64, splits, warps, stages)
-            plan = triton_backend.plan_forward(*values, SAMPLING, tiles)
+            plan = triton_backend.plan_forward(*values, SAMPLING, tiles=tiles)
             try:
                 times[str(tiles)] = replayed(lambda plan=plan: [launch() for launch in plan[1]])()
             except Exception as error:  # Triton: too much shared memory, say

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from centernet.models.fuse import fused, pairs
+from centernet.models.fuse import affine, foldable, fused, pairs, steps
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks import BACKBONES
 from centernet.models.networks.DCNv2 import DCN
@@ -26,6 +26,10 @@ def norms(model: nn.Module) -> int:
     return sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
 
 
+def deformable(model: nn.Module) -> list[DCN]:
+    return [module for module in model.modules() if isinstance(module, DCN)]
+
+
 def agree(actual: Tensor, expected: Tensor) -> None:
     assert expected.std() > 1e-3  # a map that is all the same would prove nothing
     assert (actual - expected).norm() / expected.norm() < 1e-5
@@ -41,6 +45,8 @@ def test_every_architecture_keeps_its_maps(arch: str) -> None:
     before = {key: value.clone() for key, value in model.state_dict().items()}
     lean = fused(model)
     assert norms(lean) == UNREAD.get(arch, 0)
+    assert all(layer.relu for layer in deformable(lean))
+    assert not any(layer.relu for layer in deformable(model))
     x = torch.randn(2, 3, model.backbone.pad + 1, 2 * (model.backbone.pad + 1))
     with torch.inference_mode():
         expected, found = model(x)[-1], lean(x)[-1]
@@ -112,9 +118,63 @@ class Forked(nn.Module):
 
 def test_what_must_stay_apart_does() -> None:
     model = awaken(Forked()).eval()
-    assert pairs(model) == []
+    assert pairs(model, steps(model), affine, foldable) == []
     x = torch.randn(1, 3, 4, 4)
     torch.testing.assert_close(fused(model)(x), model(x))
+
+
+def rectified() -> DCN:
+    layer = DCN(4, 4)
+    layer.relu = True
+    return layer
+
+
+@pytest.mark.parametrize("normed", [False, True])
+def test_relu_goes_into_the_deformable_convolution(normed: bool) -> None:
+    norm = [nn.BatchNorm2d(4)] if normed else []
+    model = awaken(nn.Sequential(DCN(4, 4), *norm, nn.ReLU())).eval()
+    lean = fused(model)
+    assert lean[0].relu
+    assert not model[0].relu
+    assert all(isinstance(module, nn.Identity) for module in lean[1:])
+    x = torch.randn(2, 4, 7, 5)
+    torch.testing.assert_close(lean(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+class Crossing(nn.Module):
+    """A deformable convolution read by ReLU and by something else, one run twice, a shared ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_twice, self.first = DCN(4, 4), nn.ReLU()
+        self.run_twice, self.second = DCN(4, 4), nn.ReLU()
+        self.one, self.other, self.shared = DCN(4, 4), DCN(4, 4), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.read_twice(x)
+        x = self.second(self.run_twice(self.run_twice(self.first(y) - y)))
+        return self.shared(self.one(x)) - self.shared(self.other(x))
+
+
+def test_relu_stays_where_more_depends_on_it() -> None:
+    model = awaken(Crossing()).eval()
+    lean = fused(model)
+    assert not any(layer.relu for layer in deformable(lean))
+    assert sum(isinstance(module, nn.ReLU) for module in lean.modules()) == 3
+    x = torch.randn(1, 4, 5, 6)
+    torch.testing.assert_close(lean(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+def test_norm_behind_a_relu_stays() -> None:
+    """Whether the ReLU is a module, or the layer's own already."""
+    for model in (
+        nn.Sequential(DCN(4, 4), nn.ReLU(), nn.BatchNorm2d(4)),
+        nn.Sequential(rectified(), nn.BatchNorm2d(4)),
+    ):
+        lean = fused(awaken(model).eval())
+        assert norms(lean) == 1
+        x = torch.randn(2, 4, 7, 5)
+        torch.testing.assert_close(lean(x), model(x), rtol=1e-5, atol=1e-5)
 
 
 class Undecided(nn.Sequential):

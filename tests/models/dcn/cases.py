@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -65,12 +66,18 @@ class Case:
 
 
 def run(
-    backend: str | None, tensors: list[Tensor | None], parameters: tuple[object, ...]
+    backend: str | None,
+    tensors: list[Tensor | None],
+    parameters: tuple[object, ...],
+    after: Callable[[Tensor], Tensor] = Tensor.clone,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Output and the gradients of all tensors given, for a fixed random output gradient."""
+    """Output and the gradients of all tensors given, for a fixed random gradient of the output.
+
+    `after` is what is computed from the operator's output before it is looked at.
+    """
     with use_backend(backend):
         leaves = [None if t is None else t.detach().clone().requires_grad_() for t in tensors]
-        out = deform_conv2d(*leaves, *parameters)
+        out = after(deform_conv2d(*leaves, *parameters))
         generator = torch.Generator().manual_seed(1)
         grad = torch.randn(out.shape, generator=generator).to(out.dtype)
         present = [leaf for leaf in leaves if leaf is not None]

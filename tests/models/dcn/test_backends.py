@@ -35,15 +35,35 @@ def test_definition(backend):
         assert relative_error(out, by_definition(case, tensors)) < 1e-12, case
 
 
+@pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("sigmoid", [True, False])
-def test_gradients_against_finite_differences(backend, groups, sigmoid):
+def test_gradients_against_finite_differences(backend, groups, sigmoid, relu):
     case = Case(
         batch=2, channels=2, out_channels=2, size=(3, 2), groups=groups, sigmoid=sigmoid, seed=3
     )
     tensors = [t.requires_grad_() for t in case.tensors(torch.float64)]
     with use_backend(backend):
-        assert torch.autograd.gradcheck(lambda *t: deform_conv2d(*t, *case.parameters), tensors)
+        out = deform_conv2d(*tensors, *case.parameters)
+        assert out.min() < 0 < out.max()
+        assert out.abs().min() > 1e-3  # no step comes near the corner of the ReLU
+        assert torch.autograd.gradcheck(
+            lambda *t: deform_conv2d(*t, *case.parameters, relu), tensors
+        )
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str
+)
+def test_relu_is_torchs(backend, dtype):
+    """Output and gradients, to the bit those of the operator and torch.relu behind it."""
+    for case in (*CASES, Case(channels=64, out_channels=48, size=(13, 24))):
+        tensors = case.tensors(dtype)
+        expected, gradients = run(backend, tensors, case.parameters, torch.relu)
+        out, actual = run(backend, tensors, (*case.parameters, True))
+        assert torch.equal(out, expected), case
+        for number, (a, b) in enumerate(zip(actual, gradients, strict=True)):
+            assert torch.equal(a, b), (NAMES[number], case)
 
 
 def test_gradients_with_split_columns(backend):
@@ -182,13 +202,15 @@ def test_slices_of_one_branch(backend):
     assert relative_error(out, expected) < 1e-6
 
 
-def test_a_lost_offset_is_seen_and_harms_nothing(backend):
+@pytest.mark.parametrize("relu", [False, True])
+def test_a_lost_offset_is_seen_and_harms_nothing(backend, relu):
     """NaN comes out where it went in (no wild read); infinite offsets sample nothing."""
     case = Case(batch=1, channels=4, size=(6, 6), bias=False)
+    parameters = (*case.parameters, relu)
     tensors = case.tensors()
-    whole, _ = run(backend, tensors, case.parameters)
+    whole, _ = run(backend, tensors, parameters)
     tensors[1][0, 3, 2, 2] = math.nan
-    out, gradients = run(backend, tensors, case.parameters)
+    out, gradients = run(backend, tensors, parameters)
     expected = torch.zeros(6, 6, dtype=torch.bool)
     expected[2, 2] = True
     assert torch.equal(out[0].isnan().all(0), expected)
@@ -198,7 +220,7 @@ def test_a_lost_offset_is_seen_and_harms_nothing(backend):
     tensors = case.tensors()
     tensors[1][:] = math.inf
     tensors[1][:, ::2] = -math.inf
-    out, gradients = run(backend, tensors, case.parameters)
+    out, gradients = run(backend, tensors, parameters)
     assert not out.any()
     assert all(not g.any() for g in gradients)
 

@@ -100,6 +100,17 @@ def test_trains_alike_on_all_backends(backend):
     assert losses(backend) == pytest.approx(losses("torchvision"), rel=1e-4)
 
 
+def test_relu_comes_with_the_layer():
+    """Set on a layer it changes the output and its description, and no key."""
+    layer, x = layer_with_offsets(4, 6), torch.randn(2, 4, 8, 9)
+    keys, expected = list(layer.state_dict()), layer(x).relu()
+    assert "relu" not in repr(layer)
+    layer.relu = True
+    assert torch.equal(layer(x), expected)
+    assert list(layer.state_dict()) == keys
+    assert "relu=True" in repr(layer)
+
+
 def test_channels_last_flows_through():
     layer = layer_with_offsets(8, 8).to(memory_format=torch.channels_last)
     x = torch.randn(2, 8, 9, 9)
@@ -108,42 +119,51 @@ def test_channels_last_flows_through():
     assert relative_error(out, layer(x)) < 1e-6
 
 
-def test_exported_program_has_torchvisions_operator():
+@pytest.mark.parametrize("relu", [False, True])
+def test_exported_program_has_torchvisions_operator(relu):
     """What ONNX and other converters know how to translate."""
     layer, x = layer_with_offsets(4, 6).eval(), torch.randn(1, 4, 8, 8)
+    layer.relu = relu
     program = torch.export.export(layer, (x,))
     assert "torchvision.deform_conv2d" in str(program.graph)
     assert relative_error(program.module()(x), layer(x)) < 1e-5
 
 
-def test_exported_program_in_plain_tensors():
+@pytest.mark.parametrize("relu", [False, True])
+def test_exported_program_in_plain_tensors(relu):
     """Under use_backend("plain") no operator of any library remains, and it still computes."""
     layer, x = layer_with_offsets(4, 6, deformable_groups=2).eval(), torch.randn(1, 4, 8, 8)
+    layer.relu = relu
     with use_backend("plain"):
         program = torch.export.export(layer, (x,))
     assert "deform_conv2d" not in str(program.graph)
     assert relative_error(program.module()(x), layer(x)) < 1e-5
 
 
+@pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("name", [None, "plain"])
-def test_onnx(tmp_path, name):
+def test_onnx(tmp_path, name, relu):
     """The standard DeformConv by default, basic operators on request; both run in ONNX Runtime."""
     pytest.importorskip("onnxscript")
     onnx = pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     layer, x = layer_with_offsets(4, 6, stride=2).eval(), torch.randn(2, 4, 9, 8)
+    layer.relu = relu
     path = str(tmp_path / "layer.onnx")
     with use_backend(name):
         torch.onnx.export(layer, (x,), path, dynamo=True, opset_version=20, verbose=False)
     operators = {node.op_type for node in onnx.load(path).graph.node}
     assert ("DeformConv" in operators) == (name is None)
+    assert ("Relu" in operators) == relu
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (out,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     assert relative_error(torch.from_numpy(out), layer(x)) < 1e-5
 
 
-def test_traces_for_older_converters():
+@pytest.mark.parametrize("relu", [False, True])
+def test_traces_for_older_converters(relu):
     layer, x = layer_with_offsets(4, 6).eval(), torch.randn(1, 4, 8, 8)
+    layer.relu = relu
     traced = torch.jit.trace(layer, (x,))
     assert "torchvision::deform_conv2d" in str(traced.inlined_graph)
     assert relative_error(traced(x), layer(x)) < 1e-5

@@ -9,14 +9,31 @@ from centernet.models.networks.DCNv2 import deform_conv2d, use_backend
 from tests.models.dcn.cases import Case, relative_error, run
 
 
+@pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
-def test_dispatcher_contract(bias, order):
+def test_dispatcher_contract(bias, order, relu):
     """Schema, fake tensors (shapes and strides), autograd: opcheck raises where one is broken."""
     case = Case(bias=bias, groups=2)
     tensors = [None if t is None else t.requires_grad_() for t in case.tensors()]
     tensors[0] = tensors[0].detach().contiguous(memory_format=order).requires_grad_()
-    torch.library.opcheck(torch.ops.centernet.deform_conv2d.default, (*tensors, *case.parameters))
+    arguments = (*tensors, *case.parameters, relu)
+    torch.library.opcheck(torch.ops.centernet.deform_conv2d.default, arguments)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_output_is_kept_for_the_gradient_of_the_relu_alone(relu):
+    kept = []
+
+    def keep(tensor):
+        kept.append(tensor.shape)
+        return tensor
+
+    case = Case()
+    tensors = [t.requires_grad_() for t in case.tensors()]
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        out = deform_conv2d(*tensors, *case.parameters, relu)
+    assert kept == [t.shape for t in (*tensors[:4], *([out] if relu else []))]
 
 
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
@@ -29,9 +46,10 @@ def test_output_has_the_memory_format_of_the_input(order):
 def test_scalars_mean_pairs_and_defaults_are_those_of_a_convolution():
     case = Case(padding=(0, 0), sigmoid=False)
     tensors = case.tensors()
-    pairs = torch.ops.centernet.deform_conv2d(*tensors, (1, 1), (0, 0), (1, 1), 1, False)
+    pairs = torch.ops.centernet.deform_conv2d(*tensors, (1, 1), (0, 0), (1, 1), 1, False, False)
     assert torch.equal(deform_conv2d(*tensors), pairs)
     assert torch.equal(torch.ops.centernet.deform_conv2d(*tensors), pairs)
+    assert torch.equal(deform_conv2d(*tensors, relu=True), pairs.relu())
 
 
 def test_zero_offsets_and_unit_mask_are_a_convolution():
@@ -41,29 +59,31 @@ def test_zero_offsets_and_unit_mask_are_a_convolution():
 
 
 @pytest.mark.parametrize("batch", [0, 1, 2, 3])
-def test_batches(batch):
+@pytest.mark.parametrize("relu", [False, True])
+def test_batches(batch, relu):
     """Each image of a batch gives what it gives alone; an empty batch gives empty gradients."""
     case = Case(batch=batch)
-    tensors = case.tensors()
-    out, gradients = run(None, tensors, case.parameters)
+    tensors, parameters = case.tensors(), (*case.parameters, relu)
+    out, gradients = run(None, tensors, parameters)
     assert out.shape == (batch, case.out_channels, *case.out_size)
     for gradient, tensor in zip(gradients, tensors, strict=True):
         assert gradient.shape == tensor.shape
     x, offset, mask, weight, bias = tensors
     for n in range(batch):
         one = slice(n, n + 1)
-        alone = deform_conv2d(x[one], offset[one], mask[one], weight, bias, *case.parameters)
+        alone = deform_conv2d(x[one], offset[one], mask[one], weight, bias, *parameters)
         assert relative_error(out[one], alone) < 1e-6
 
 
-def test_autocast_casts_features_and_keeps_offsets():
+@pytest.mark.parametrize("relu", [False, True])
+def test_autocast_casts_features_and_keeps_offsets(relu):
     case = Case()
-    tensors = case.tensors()
+    tensors, parameters = case.tensors(), (*case.parameters, relu)
     low = [t.bfloat16() for t in tensors]
-    expected = deform_conv2d(low[0], tensors[1], tensors[2], *low[3:], *case.parameters)
+    expected = deform_conv2d(low[0], tensors[1], tensors[2], *low[3:], *parameters)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        out = deform_conv2d(*tensors, *case.parameters)
-        mixed = deform_conv2d(low[0], tensors[1], tensors[2], *tensors[3:], *case.parameters)
+        out = deform_conv2d(*tensors, *parameters)
+        mixed = deform_conv2d(low[0], tensors[1], tensors[2], *tensors[3:], *parameters)
     assert out.dtype == torch.bfloat16
     assert torch.equal(out, expected)
     assert torch.equal(mixed, expected)
@@ -81,12 +101,13 @@ def test_autocast_trains():
         assert relative_error(a, b) < 2e-2
 
 
-def test_compiles_without_a_graph_break():
+@pytest.mark.parametrize("relu", [False, True])
+def test_compiles_without_a_graph_break(relu):
     case = Case()
     tensors = case.tensors()
 
     def step(*tensors):
-        return deform_conv2d(*tensors, *case.parameters).relu()
+        return deform_conv2d(*tensors, *case.parameters, relu).square()
 
     compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
     leaves = [t.requires_grad_() for t in tensors]

@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from centernet.models.networks.DCNv2 import triton_backend
 from centernet.models.networks.DCNv2.sampling import Sampling
@@ -106,7 +107,8 @@ def test_kernels_compile_for_h200(triton, monkeypatch, dtype):
     sampling = Sampling.of(1, 1, 1, 1, True)
     for channels, outs, side in ((64, 64, 128), (512, 256, 16)):
         x, offset, mask, weight, bias = tensors(channels, outs, side, 1, dtype)
-        launches = triton_backend.plan_forward(x, offset, mask, weight, bias, sampling)[1]
+        launches = triton_backend.plan_forward(x, offset, mask, weight, bias, sampling, True)[1]
+        last = launches[-1]  # of the forward pass: it has the whole sums, and so the ReLU
         grad = torch.empty(1, outs, side, side, dtype=dtype, device="meta")
         launches += triton_backend.plan_backward(grad, x, offset, mask, weight, sampling)[1]
         names = [launch.kernel.fn.__name__ for launch in launches]
@@ -118,9 +120,11 @@ def test_kernels_compile_for_h200(triton, monkeypatch, dtype):
             assert kernel.metadata.shared <= SHARED
             assert re.search(r"ld\.global\S*\.v4", code), name
             assert ".local" not in code, name
+            assert bool(re.search(r"setp\.lt\.f32.*, 0f00000000;", code)) == (launch is last), name
             if name != "finish":
                 assert "wgmma.mma_async" in code, name
-            if name == "differentiate":
+            # Triton 3.6 (PyTorch 2.11) still adds one number at a time.
+            if name == "differentiate" and Version(triton.__version__) >= Version("3.9"):
                 assert re.search(r"red\.global\S*\.add\.v4\.f32", code)
 
 

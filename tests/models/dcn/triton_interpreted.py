@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from triton.runtime import interpreter
 
 from centernet.models.networks.DCNv2 import deform_conv2d, triton_backend, use_backend
+from centernet.models.networks.DCNv2.sampling import Sampling
 from tests.models.dcn.cases import Case, relative_error, run
 
 NAMES = ("input", "offset", "mask", "weight", "bias")
@@ -71,6 +72,27 @@ def test_agrees_however_the_work_is_split(monkeypatch, processors):
     """One program for all places, some places each, one place each; likewise the rectangles."""
     monkeypatch.setattr(triton_backend, "processors", lambda device: processors)
     assert_agrees(Case(batch=1, channels=4, out_channels=3, size=(6, 17), kernel=(3, 1)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(("processors", "kernels"), [(1, 1), (132, 2)])
+def test_relu_is_of_the_whole_sum(monkeypatch, processors, kernels, dtype):
+    """Whether one program has it, or `finish` adds it up of the places; NaN stays."""
+    monkeypatch.setattr(triton_backend, "processors", lambda device: processors)
+    case = dataclasses.replace(SMALL, seed=5)  # with sums of either sign
+    tensors, parameters = case.tensors(dtype), (*case.parameters, True)
+    planned = triton_backend.plan_forward(*tensors, Sampling.of(*case.parameters))[1]
+    assert len(planned) == kernels
+    expected, gradients = run("triton", tensors, case.parameters, torch.relu)
+    assert expected.min() == 0 < expected.max()
+    out, actual = run("triton", tensors, parameters)
+    assert torch.equal(out, expected)
+    for name, a, b in zip(NAMES, actual, gradients, strict=True):
+        assert relative_error(a, b) < 1e-6, name  # of the input: added up in no fixed order
+    tensors[1][0, 3, 2, 2] = math.nan
+    out, _ = run("triton", tensors, parameters)
+    assert out[0, :, 2, 2].isnan().all()
+    assert out.isnan().sum() == case.out_channels
 
 
 @pytest.mark.slow

@@ -3,19 +3,21 @@
 In testing BN is an affine map of each channel, and so are the last steps of a convolution: weight
 and bias can take it over, in exact arithmetic without a difference (Jacob et al., CVPR 2018,
 section 3.2). Done here rather than by torch.compile, whose constant folding gets transposed
-convolutions wrong (PyTorch 2.15, as many channels in as out).
+convolutions wrong (PyTorch 2.15, as many channels in as out). A deformable convolution takes over
+the ReLU behind it as well, which its kernels compute before they store the output.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Callable
 from inspect import Parameter, signature
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.fx import Tracer
+from torch.fx import Graph, Node, Tracer
 from torch.fx.proxy import TraceError
 
 from centernet.models.networks.DCNv2 import DCN
@@ -27,42 +29,66 @@ Network = TypeVar("Network", bound=nn.Module)
 
 def fused(model: Network, in_place: bool = False) -> Network:
     """A copy of `model` for testing: eval mode, channels last, BN folded where a convolution feeds
-    it alone.
+    it alone, and ReLU left to the deformable convolution that feeds it alone.
 
-    The copy has the modules of `model`, those of the folded BN replaced by nn.Identity, so that its
-    state dict is another one. Its maps agree with those of `model` to rounding (1e-5 relative). A
-    network that torch.fx cannot trace keeps its BN, which is as right. With `in_place` no copy is
-    made, and `model` itself comes back so changed: its weights are in memory once.
+    The copy has the modules of `model`, those of the folded BN and of these ReLU replaced by
+    nn.Identity, so that its state dict is another one. Its maps agree with those of `model` to
+    rounding (1e-5 relative). A network that torch.fx cannot trace keeps its BN, which is as right.
+    With `in_place` no copy is made, and `model` itself comes back so changed: its weights are in
+    memory once.
     """
     lean = (model if in_place else copy.deepcopy(model)).eval()
+    graph = steps(lean)
     with torch.no_grad():
-        for conv, norm in pairs(lean):
-            fold(lean.get_submodule(conv), lean.get_submodule(norm))
-            parent, _, name = norm.rpartition(".")
-            setattr(lean.get_submodule(parent), name, nn.Identity())
+        for conv, norm in pairs(lean, graph, affine, foldable):
+            fold(lean.get_submodule(conv.target), lean.get_submodule(norm.target))
+            bypass(lean, norm)
+    for conv, relu in pairs(lean, graph, deformable, rectifying):
+        lean.get_submodule(conv.target).relu = True
+        bypass(lean, relu)
     return lean.to(memory_format=torch.channels_last)
 
 
-def pairs(model: nn.Module) -> list[tuple[str, str]]:
-    """Names of each convolution and BN where the latter is all that reads the former's output."""
+def steps(model: nn.Module) -> Graph:
+    """What `model` computes, a node for each call; without any where torch.fx cannot trace it."""
     parameters = signature(model.forward).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not Parameter.empty}
     try:
-        graph = _Tracer(autowrap_functions=(running_max,)).trace(model, defaults)
+        return _Tracer(autowrap_functions=(running_max,)).trace(model, defaults)
     except (TraceError, TypeError):  # it decides by values, or counts by them
-        return []
+        return Graph()
+
+
+def pairs(
+    model: nn.Module,
+    graph: Graph,
+    is_first: Callable[[nn.Module], bool],
+    is_second: Callable[[nn.Module], bool],
+) -> list[tuple[Node, Node]]:
+    """Calls of two modules where the second is all that reads the first's output.
+
+    Either module is called once in the whole `graph` of `model`.
+    """
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     found = []
     for node in graph.nodes:
-        if node.op != "call_module" or not foldable(model.get_submodule(node.target)):
+        if node.op != "call_module" or not is_second(model.get_submodule(node.target)):
             continue
         before = node.args[0]
         if before.op != "call_module" or len(before.users) != 1:
             continue
         alone = calls[before.target] == calls[node.target] == 1
-        if alone and isinstance(model.get_submodule(before.target), Convolution):
-            found.append((before.target, node.target))
+        if alone and is_first(model.get_submodule(before.target)):
+            found.append((before, node))
     return found
+
+
+def bypass(model: nn.Module, node: Node) -> None:
+    """Put nn.Identity in the place of the module that `node` calls, and take out the call."""
+    parent, _, name = node.target.rpartition(".")
+    setattr(model.get_submodule(parent), name, nn.Identity())
+    node.replace_all_uses_with(node.args[0])
+    node.graph.erase_node(node)
 
 
 class _Tracer(Tracer):
@@ -70,6 +96,21 @@ class _Tracer(Tracer):
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         return isinstance(module, DCN) or super().is_leaf_module(module, name)
+
+
+def affine(module: nn.Module) -> bool:
+    """Whether `module` is a convolution, without a ReLU of its own."""
+    return isinstance(module, Convolution) and not (deformable(module) and module.relu)
+
+
+def deformable(module: nn.Module) -> bool:
+    """Whether `module` is a convolution that can compute a ReLU along with itself."""
+    return isinstance(module, DCN)
+
+
+def rectifying(module: nn.Module) -> bool:
+    """Whether `module` is a ReLU."""
+    return isinstance(module, nn.ReLU)
 
 
 def foldable(module: nn.Module) -> bool:

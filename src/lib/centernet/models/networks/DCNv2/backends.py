@@ -28,6 +28,7 @@ class Backend(Protocol):
         weight: Tensor,
         bias: Tensor | None,
         sampling: Sampling,
+        relu: bool = False,
     ) -> Tensor: ...
 
     @staticmethod

@@ -32,6 +32,7 @@ def forward(
     weight: Tensor,
     bias: Tensor | None,
     sampling: Sampling,
+    relu: bool = False,
 ) -> Tensor:
     """Output (N, O, Ho, Wo), channels last; arguments as `operator.deform_conv2d`.
 
@@ -39,7 +40,7 @@ def forward(
     float32.
     """
     kernel = torch.ops.centernet_cpu.deform_conv2d
-    return kernel(input, offset, mask, weight, bias, *sampling.parameters)
+    return kernel(input, offset, mask, weight, bias, *sampling.parameters, relu)
 
 
 def backward(

@@ -17,7 +17,8 @@ class DCN(nn.Module):
 
     Takes (N, in_channels, H, W), gives (N, out_channels, Ho, Wo) like the plain convolution of the
     same parameters. State dict keys: weight, bias, conv_offset_mask.weight, conv_offset_mask.bias.
-    The branch starts at zero: no offset, and a mask of one half everywhere.
+    The branch starts at zero: no offset, and a mask of one half everywhere. With the attribute
+    `relu` a ReLU is computed along with it (see `models.fuse`).
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class DCN(nn.Module):
         kernel = pair(kernel_size)
         self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
         self.deformable_groups = deformable_groups
+        self.relu = False
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *kernel))
         self.bias = nn.Parameter(torch.empty(out_channels))
         self._samples = deformable_groups * kernel[0] * kernel[1]
@@ -64,6 +66,7 @@ class DCN(nn.Module):
             self.dilation,
             self.deformable_groups,
             sigmoid_mask=True,
+            relu=self.relu,
         )
 
     def extra_repr(self) -> str:
@@ -71,5 +74,5 @@ class DCN(nn.Module):
         return (
             f"{in_channels}, {out_channels}, kernel_size={tuple(kernel)}, stride={self.stride}, "
             f"padding={self.padding}, dilation={self.dilation}, "
-            f"deformable_groups={self.deformable_groups}"
+            f"deformable_groups={self.deformable_groups}" + (", relu=True" if self.relu else "")
         )

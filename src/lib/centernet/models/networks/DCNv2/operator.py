@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.library import Library
 
+from centernet.exporting import exporting
 from centernet.models.networks.DCNv2 import backends, plain
 from centernet.models.networks.DCNv2.sampling import Sampling, layout, pair
 
@@ -39,6 +40,7 @@ def deform_conv2d(
     dilation: int | Sequence[int] = 1,
     deformable_groups: int = 1,
     sigmoid_mask: bool = False,
+    relu: bool = False,
 ) -> Tensor:
     """Convolve `input` (N, C, H, W) with `weight` (O, C, kh, kw) at displaced, weighted samples.
 
@@ -46,6 +48,7 @@ def deform_conv2d(
         2 * (i * kw + j) moves down, the next one right.
     mask: (N, groups * kh * kw, Ho, Wo), channel i * kw + j; with `sigmoid_mask` its logits.
     bias: (O,) or None.
+    relu: whether what comes out is 0 where the result is below, as by torch.relu.
 
     Offset and mask are of the input's dtype or float32. Returns (N, O, Ho, Wo) in the input's dtype
     and memory format; under autocast input, weight and bias are cast first and offset and mask left
@@ -54,9 +57,10 @@ def deform_conv2d(
     under `use_backend("plain")`.
     """
     parameters = (pair(stride), pair(padding), pair(dilation), deformable_groups, sigmoid_mask)
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
-        return _exportable(input, offset, mask, weight, bias, Sampling.of(*parameters))
-    return torch.ops.centernet.deform_conv2d(input, offset, mask, weight, bias, *parameters)
+    if exporting():
+        out = _exportable(input, offset, mask, weight, bias, Sampling.of(*parameters))
+        return torch.relu(out) if relu else out
+    return torch.ops.centernet.deform_conv2d(input, offset, mask, weight, bias, *parameters, relu)
 
 
 def _exportable(
@@ -89,7 +93,7 @@ def _exportable(
     _NAME,
     mutates_args=(),
     schema="(Tensor input, Tensor offset, Tensor mask, Tensor weight, Tensor? bias, "
-    f"{_PARAMETERS}) -> Tensor",
+    f"{_PARAMETERS}, bool relu=False) -> Tensor",
 )
 def _forward(
     input: Tensor,
@@ -99,12 +103,12 @@ def _forward(
     bias: Tensor | None,
     *parameters: Any,
 ) -> Tensor:
-    sampling = Sampling.of(*parameters)
+    sampling, relu = _read(*parameters)
     sampling.check(input, offset, mask, weight, bias)
     if input.shape[0] == 0:
         return _empty(input, offset, mask, weight, bias, *parameters)
     backend = backends.choose(input.device.type)
-    out = backend.forward(input, offset, mask, weight, bias, sampling)
+    out = backend.forward(input, offset, mask, weight, bias, sampling, relu)
     return out.contiguous(memory_format=layout(input))
 
 
@@ -117,10 +121,16 @@ def _empty(
     bias: Tensor | None,
     *parameters: Any,
 ) -> Tensor:
-    sampling = Sampling.of(*parameters)
+    sampling, _ = _read(*parameters)
     sampling.check(input, offset, mask, weight, bias)
     size = (input.shape[0], weight.shape[0], *sampling.output_size(input, weight))
     return torch.empty(size, dtype=input.dtype, device=input.device, memory_format=layout(input))
+
+
+def _read(*parameters: Any) -> tuple[Sampling, bool]:
+    """Sampling and relu; the dispatcher leaves out what stands last and has its default."""
+    count = len(Sampling.of().parameters)
+    return Sampling.of(*parameters[:count]), any(parameters[count:])
 
 
 @torch.library.custom_op(
@@ -159,16 +169,19 @@ def _empty_gradients(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    input, offset, mask, weight, bias, *ctx.parameters = inputs
-    ctx.save_for_backward(input, offset, mask, weight)
+    input, offset, mask, weight, bias, *ctx.parameters, relu = inputs
+    ctx.save_for_backward(input, offset, mask, weight, output if relu else None)
     ctx.has_bias = bias is not None
 
 
 def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    *tensors, rectified = ctx.saved_tensors
+    if rectified is not None:
+        grad = torch.ops.aten.threshold_backward(grad, rectified, 0)
     *gradients, grad_bias = torch.ops.centernet.deform_conv2d_backward(
-        grad, *ctx.saved_tensors, *ctx.parameters
+        grad, *tensors, *ctx.parameters
     )
-    return (*gradients, grad_bias if ctx.has_bias else None, *(None for _ in ctx.parameters))
+    return (*gradients, grad_bias if ctx.has_bias else None, *(None for _ in ctx.parameters), None)
 
 
 _forward.register_autograd(_differentiate, setup_context=_save)

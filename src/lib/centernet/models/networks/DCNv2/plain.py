@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from centernet.exporting import exporting
 from centernet.models.networks.DCNv2.sampling import Sampling
 
 NAME = "plain"
@@ -23,6 +24,7 @@ def forward(
     weight: Tensor,
     bias: Tensor | None,
     sampling: Sampling,
+    relu: bool = False,
 ) -> Tensor:
     """Output (N, O, Ho, Wo), differentiable; arguments as `operator.deform_conv2d`."""
     dtype = torch.float64 if input.dtype == torch.float64 else torch.float32
@@ -38,6 +40,8 @@ def forward(
     out = columns @ kernel
     if bias is not None:
         out = out + bias.to(dtype)
+    if relu:
+        out = out.relu()
     return out.reshape(batch, *out_size, weight.shape[0]).permute(0, 3, 1, 2).to(input.dtype)
 
 
@@ -105,7 +109,7 @@ def _corners(
 
 def _weighted_rows(rows: Tensor, index: Tensor, share: Tensor) -> Tensor:
     """sum_k share[:, k] * rows[index[:, k]], (R, columns of `rows`)."""
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    if exporting():
         terms = (rows[index[:, k]] * share[:, k, None] for k in range(index.shape[1]))
         return torch.stack(tuple(terms)).sum(0)
     return F.embedding_bag(index, rows, mode="sum", per_sample_weights=share)

@@ -55,6 +55,7 @@ def forward(
     weight: Tensor,
     bias: Tensor | None,
     sampling: Sampling,
+    relu: bool = False,
 ) -> Tensor:
     """Output (N, O, Ho, Wo), contiguous; arguments as `operator.deform_conv2d`."""
     dtype = _working_type(input)
@@ -62,7 +63,7 @@ def forward(
     off, modulation = _positions(offset.to(dtype), mask.to(dtype), sampling)
     b = w.new_zeros(w.shape[0]) if bias is None else bias.to(dtype)
     out = _operators().deform_conv2d(x, w, off, modulation, b, *_arguments(sampling))
-    return out.to(input.dtype)
+    return (out.relu_() if relu else out).to(input.dtype)
 
 
 def backward(

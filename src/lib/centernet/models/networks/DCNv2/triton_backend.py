@@ -77,13 +77,14 @@ def forward(
     weight: Tensor,
     bias: Tensor | None,
     sampling: Sampling,
+    relu: bool = False,
 ) -> Tensor:
     """Output (N, O, Ho, Wo), channels last; arguments as `operator.deform_conv2d`.
 
     Sums are float32 (float64 for float64); float32 factors are multiplied as three TF32 products,
     or as one where `torch.backends.cuda.matmul.allow_tf32` says so.
     """
-    out, launches = plan_forward(input, offset, mask, weight, bias, sampling)
+    out, launches = plan_forward(input, offset, mask, weight, bias, sampling, relu)
     _run(launches, input.device)
     return out
 
@@ -121,6 +122,7 @@ def plan_forward(
     weight: Tensor,
     bias: Tensor | None,
     sampling: Sampling,
+    relu: bool = False,
     tiles: Tiles | None = None,
 ) -> tuple[Tensor, list[Launch]]:
     """The output, not yet computed, and what computes it, in `tiles` or those of the rule."""
@@ -133,13 +135,14 @@ def plan_forward(
     common |= {"x": _last(input), "weight": _last(weight), "bias": bias}
     grid = (tiles.count(problem), up(problem.outs, tiles.outs), tiles.splits)
     common["PLACES"] = up(problem.places, tiles.splits)
-    whole = {"output": out, "splits_apart": 0, "BIAS": bias is not None}
+    last = {"BIAS": bias is not None, "RELU": relu}  # of what adds up the whole sums
+    whole = {"output": out, "splits_apart": 0} | last
     if tiles.splits == 1:
         return out, [Launch(convolve, grid, common | whole, tiles.warps, tiles.stages)]
     parts = out.new_empty((tiles.splits, out.numel()), dtype=_sums(input))
-    split = {"output": parts, "splits_apart": out.numel(), "BIAS": False}
+    split = {"output": parts, "splits_apart": out.numel(), "BIAS": False, "RELU": False}
     end = {"parts": parts, "bias": bias, "output": out, "size": out.numel(), "OUTS": problem.outs}
-    end |= {"SPLITS": tiles.splits, "BIAS": bias is not None, "BLOCK": _FINISH}
+    end |= {"SPLITS": tiles.splits, "BLOCK": _FINISH} | last
     return out, [
         Launch(convolve, grid, common | split, tiles.warps, tiles.stages),
         Launch(finish, (up(out.numel(), _FINISH),), end),

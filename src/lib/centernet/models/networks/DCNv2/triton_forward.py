@@ -22,10 +22,12 @@ from centernet.models.networks.DCNv2.triton_samples import (
 
 
 @triton.jit
-def finished(sums, bias, out, BIAS: tl.constexpr, OUTS: tl.constexpr):
-    """Sums (pixels, channels) plus the bias of channels `out`."""
+def finished(sums, bias, out, BIAS: tl.constexpr, RELU: tl.constexpr, OUTS: tl.constexpr):
+    """Sums plus the bias of their channels `out` (a shape that goes with theirs), rectified."""
     if BIAS:
-        sums += tl.load(bias + out, mask=out < OUTS, other=0.0).to(sums.dtype)[None, :]
+        sums += tl.load(bias + out, mask=out < OUTS, other=0.0).to(sums.dtype)
+    if RELU:
+        sums = tl.where(sums < 0, 0.0, sums)  # NaN stays
     return sums
 
 
@@ -57,6 +59,7 @@ def convolve(
     SAMPLING: tl.constexpr,
     SIGMOID: tl.constexpr,
     BIAS: tl.constexpr,
+    RELU: tl.constexpr,
     SUM: tl.constexpr,
     PRECISION: tl.constexpr,
     TILE_H: tl.constexpr,
@@ -100,7 +103,7 @@ def convolve(
             sums = tl.dot(
                 values.to(factor.dtype), factor, sums, input_precision=PRECISION, out_dtype=SUM
             )
-    sums = finished(sums, bias, out, BIAS, OUTS)
+    sums = finished(sums, bias, out[None, :], BIAS, RELU, OUTS)
     output += split * splits_apart.to(tl.int64) + image * out_height * out_width * OUTS
     at = (row * out_width + column)[:, None] * OUTS + out[None, :]
     tl.store(
@@ -117,13 +120,13 @@ def finish(
     SPLITS: tl.constexpr,
     OUTS: tl.constexpr,
     BIAS: tl.constexpr,
+    RELU: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """output (size,) = the sum over parts (SPLITS, size), plus bias; OUTS channels last."""
+    """output (size,) = the sum over parts (SPLITS, size), finished; OUTS channels last."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     sums = tl.load(parts + at, mask=at < size, other=0.0)
     for split in tl.static_range(1, SPLITS):
         sums += tl.load(parts + at + split * size.to(tl.int64), mask=at < size, other=0.0)
-    if BIAS:
-        sums += tl.load(bias + at % OUTS).to(sums.dtype)
+    sums = finished(sums, bias, at % OUTS, BIAS, RELU, OUTS)
     tl.store(output + at, sums.to(output.dtype.element_ty), mask=at < size)

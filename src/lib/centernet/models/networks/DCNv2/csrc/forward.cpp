@@ -116,11 +116,18 @@ void fill_rows(T* rows, int64_t count, const T* row, int64_t width) {
   }
 }
 
+template <class T>
+void rectify(T* values, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) values[i] = values[i] < 0 ? T(0) : values[i]; // NaN stays
+}
+
 // S: type of input, weight and output; T: type of offset, mask, bias and sums.
 template <class S, class T>
 void convolve(
     const Convolution& conv, const at::Tensor& input, const at::Tensor& offset,
-    const at::Tensor& mask, const at::Tensor& weight, const T* bias, at::Tensor& output) {
+    const at::Tensor& mask, const at::Tensor& weight, const T* bias, bool relu,
+    at::Tensor& output) {
   const int64_t pixels = conv.pixels(), outs = conv.out_channels;
   const int64_t tiles = (pixels + kTile - 1) / kTile;
   const std::vector<Block> blocks = cut_into_blocks(conv.taps(), conv.channels, kColumns);
@@ -154,6 +161,7 @@ void convolve(
         multiply_add(
             count, outs, block.width(), columns.data(), block.width(), part, outs, sums, outs);
       }
+      if (relu) rectify(sums, count * outs);
       if constexpr (!std::is_same_v<S, T>) {
         uint16_t* bits = reinterpret_cast<uint16_t*>(rows);
 #pragma omp simd
@@ -172,7 +180,7 @@ at::Tensor deform_conv2d(
     const at::Tensor& input, const at::Tensor& offset, const at::Tensor& mask,
     const at::Tensor& weight, const std::optional<at::Tensor>& bias, at::IntArrayRef stride,
     at::IntArrayRef padding, at::IntArrayRef dilation, int64_t deformable_groups,
-    bool sigmoid_mask) {
+    bool sigmoid_mask, bool relu) {
   const Convolution conv(input, weight, stride, padding, dilation, deformable_groups, sigmoid_mask);
   auto type = input.scalar_type();
   if (type != at::kDouble && !(type == at::kBFloat16 && multiplies_bfloat16(conv))) {
@@ -188,7 +196,7 @@ at::Tensor deform_conv2d(
   const auto run = [&](auto stored, auto summed) {
     using S = decltype(stored);
     using T = decltype(summed);
-    convolve<S, T>(conv, x, off, m, w, bias ? b.const_data_ptr<T>() : nullptr, out);
+    convolve<S, T>(conv, x, off, m, w, bias ? b.const_data_ptr<T>() : nullptr, relu, out);
   };
   if (type == at::kDouble) {
     run(double(), double());
@@ -206,8 +214,8 @@ at::Tensor deform_conv2d(
 TORCH_LIBRARY_FRAGMENT(centernet_cpu, library) {
   library.def(
       "deform_conv2d(Tensor input, Tensor offset, Tensor mask, Tensor weight, Tensor? bias, "
-      "int[] stride, int[] padding, int[] dilation, int deformable_groups, bool sigmoid_mask) "
-      "-> Tensor");
+      "int[] stride, int[] padding, int[] dilation, int deformable_groups, bool sigmoid_mask, "
+      "bool relu) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(centernet_cpu, CPU, library) {
