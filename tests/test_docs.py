@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from string import Template
 
 import cv2
 import pytest
@@ -92,8 +93,12 @@ def commands(path: Path) -> list[list[str]]:
     """The commands of the runner in the blocks of a document, as words without the program."""
     blocks = re.findall(r"```\w*\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    variables: dict[str, str] = {}
     found = []
     for line in lines:
+        if assigned := re.match(r'(\w+)="([^"]*)"$', line):
+            variables[assigned[1]] = assigned[2]
+        line = Template(line).safe_substitute(variables)
         match = re.match(r"\s*(?:\$ )?python (main|test|demo)\.py (.*)", line)
         if match and "..." not in line:
             found.append([f"{match[1]}.py", *shlex.split(match[2], comments=True)])
