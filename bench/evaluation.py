@@ -1,6 +1,8 @@
-"""Suite `eval`: soft-NMS beside the Cython of 2019, COCO's figures beside pycocotools.
+"""Suite `eval`: soft-NMS beside the Cython of 2019, COCO's figures beside pycocotools, KITTI's
+beside its C++ tool.
 
-The fast backend of COCO's figures is left out where the extra `fast` is not installed.
+The fast backend of COCO's figures is left out where the extra `fast` is not installed, KITTI's tool
+where there are no headers of Boost.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import kitti
 import numpy as np
 from baselines.build import build
 from nms import LIMIT, METHODS, crowd
@@ -37,6 +40,8 @@ def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
     os.environ.setdefault("RAYON_NUM_THREADS", "1")  # read when hotcoco is first used
     if find_spec(FAST) is not None:
         yield coco_row(100 if short else 1000)
+    if not short:
+        yield from kitti.rows(400)
 
 
 def soft_nms_rows() -> Iterator[Row]:
