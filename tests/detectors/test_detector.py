@@ -134,6 +134,21 @@ def test_timings_count_images_and_name_seven_stages(folder: Path) -> None:
     assert mean["tot"] == pytest.approx(sum(mean.values()) - mean["tot"])
 
 
+def test_warming_up_leaves_no_trace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cold, warm = spot_detector(), spot_detector()
+    monkeypatch.setattr(warm.task, "camera", lambda size: pytest.fail("no image is there yet"))
+    seen: list[tuple[int, ...]] = []
+    warm.model.register_forward_pre_hook(lambda model, inputs: seen.append(inputs[0].shape))
+    warm.warm_up()
+    assert len(seen) == 1
+    assert warm.timings.images == 0
+    assert warm.timings.mean()["tot"] == 0
+    monkeypatch.undo()
+    expected, found = cold.detect(folder / "1.png"), warm.detect(folder / "1.png")
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    assert warm.timings.images == 1
+
+
 def test_images_of_one_shape_share_a_batch() -> None:
     images = [spots_image(size, (30, 30, 0)) for size in ((60, 90), (100, 60), (64, 80), (98, 62))]
     fixed = spot_detector(batch_size=3)

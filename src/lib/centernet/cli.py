@@ -142,6 +142,7 @@ def _test(options: Options) -> None:
     detector = make_detector(options, checkpoint, device, source.info)
     place = where_it_runs(detector.model, device)
     logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {place}, {len(source)} images")
+    detector.warm_up()
     run = run_budget if options.error_budget else run_test
     metrics = run(options, detector, source, logger)
     logger.write(f"time per image: {detector.timings}")
@@ -162,6 +163,7 @@ def _demo(options: Options) -> None:
     device = _one_device(options, logger)
     detector = make_detector(options, checkpoint, device)
     logger.write(f"{checkpoint.name} on {where_it_runs(detector.model, device)}")
+    detector.warm_up()
     album = Album(
         options.output_dir, stream, options.vis_thresh, options.debugger_theme, options.show
     )
