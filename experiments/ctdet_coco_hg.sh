@@ -9,6 +9,7 @@
 #: band: 0.4
 #: schedule: 50 epochs, learning rate 0.00025, a tenth after 40
 #: batch: 24 on 5 GPUs of 12 GB
+#: tested on: 5000 images
 #: source: model zoo of CenterNet (github.com/xingyizhou/CenterNet, readme/MODEL_ZOO.md)
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

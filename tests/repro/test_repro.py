@@ -169,6 +169,48 @@ def test_the_last_of_several_tests_counts(run: FabricatedRun) -> None:
     assert rows(run)[0].measured == pytest.approx(36.3)
 
 
+def test_a_part_of_the_images_is_no_row(run: FabricatedRun) -> None:
+    run.train().test(0, images=5, AP=0.363, AP50=0.551)
+    assert rows(run)[0].reason == "tested on 5 images, not 7"
+    assert measured(run) == [None] * 4
+
+
+def test_weights_replaced_during_the_test(run: FabricatedRun) -> None:
+    """The training beside it ends: the file at the end of the test is not what was tested."""
+    run.train().test(0, epoch=2, AP=0.363, AP50=0.551)
+    assert rows(run)[0].reason == "tested after epoch 2, not 3"
+    assert measured(run) == [None] * 4
+
+
+def test_resumed_without_a_record_of_the_beginning(run: FabricatedRun) -> None:
+    run.train(last=2, killed=True)
+    run.path("run.json").unlink()
+    run.train(first=3).test(0, AP=0.363, AP50=0.551)
+    assert rows(run)[0].reason == "run.json does not tell of the first 2 epochs"
+    assert measured(run) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ("", True),
+        ("--load_model ../models/ctdet_coco_dla_2x.pth", True),
+        ("--load_model exp/ctdet/mine/model_best.pth", False),
+        ("--load_model ctdet_coco_dla_1x", False),
+    ],
+)
+def test_the_weights_that_a_script_starts_from(tmp_path: Path, given: str, same: bool) -> None:
+    (tmp_path / "experiments").mkdir()
+    path = tmp_path / "experiments" / "small.sh"
+    path.write_text(
+        SCRIPT.replace("--num_epochs 3", "--num_epochs 3 --load_model ctdet_coco_dla_2x")
+    )
+    run = FabricatedRun(tmp_path, read_script(path), given.split()).train()
+    first = rows(run.test(0, AP=0.363, AP50=0.551))[0]
+    assert (first.colour == "green") is same
+    assert same or "did not start from the weights of the script" in first.reason
+
+
 def test_of_another_commit(run: FabricatedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "commit_here", lambda: ("f" * 40, True))
     whole(run)
@@ -177,6 +219,30 @@ def test_of_another_commit(run: FabricatedRun, monkeypatch: pytest.MonkeyPatch) 
     assert origin is not None
     assert (origin.commit, origin.changed, origin.elsewhere) == ("f" * 40, True, True)
     assert "ffffffffff, changed, not this one" in str(origin)
+
+
+def test_trained_at_another_commit(
+    run: FabricatedRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The figure is that of the weights: where they were trained is named beside the test."""
+    monkeypatch.setattr(provenance, "commit_here", lambda: ("a" * 40, False))
+    run.train(last=2, killed=True)
+    monkeypatch.setattr(provenance, "commit_here", lambda: ("b" * 40, True))
+    run.train(first=3)
+    monkeypatch.undo()
+    run.test(0, AP=0.363, AP50=0.551)
+    origin = rows(run)[0].origin
+    assert origin is not None
+    assert not origin.elsewhere
+    assert [(part.commit, part.changed, part.elsewhere) for part in origin.trained] == [
+        ("a" * 40, False, True),
+        ("b" * 40, True, True),
+    ]
+    assert "trained: aaaaaaaaaa, not this one" in str(origin)
+    assert "then bbbbbbbbbb, changed, not this one" in str(origin)
+    assert repro([], run.root) == 0
+    table = json.loads((run.root / "exp" / "repro.json").read_text())
+    assert "--batch_size 16" in table["rows"][0]["origin"]["trained"][0]["command"]
 
 
 EDITS: dict[str, tuple[Callable[[FabricatedRun], object], str]] = {
@@ -200,6 +266,22 @@ EDITS: dict[str, tuple[Callable[[FabricatedRun], object], str]] = {
     "options": (
         lambda run: run.change("opt.json", '"lr": 0.0005', '"lr": 0.001'),
         "opt.json is not what",
+    ),
+    "options of another kind": (
+        lambda run: run.path("opt.json").write_text("[]"),
+        "opt.json is not what",
+    ),
+    "metrics of another kind": (
+        lambda run: run.path("metrics.jsonl").write_bytes(b'\xff{"epoch": "1", "phase": "train"}'),
+        "metrics.jsonl does not tell of every epoch",
+    ),
+    "a folder for metrics": (
+        lambda run: (run.path("metrics.jsonl").unlink(), run.path("metrics.jsonl").mkdir()),
+        "metrics.jsonl: Is a directory",
+    ),
+    "a folder for weights": (
+        lambda run: (run.path("model_last.pth").unlink(), run.path("model_last.pth").mkdir()),
+        "model_last.pth: Is a directory",
     ),
     "no options": (lambda run: run.path("opt.json").unlink(), "opt.json is not what"),
     "weights": (
@@ -306,7 +388,7 @@ def test_the_command_writes_three_files(
 def test_nothing_in_the_page_is_markup(run: FabricatedRun) -> None:
     from centernet.repro.render import to_html, to_markdown
 
-    row = replace(rows(run)[0], reason="<script>alert(1)</script> | a")
+    row = replace(rows(run)[0], reason="<script>alert(1)</script> | a\n| b")
     assert "<script>" not in to_html([row], None)
     assert to_markdown([row]).splitlines()[2].replace("\\|", "").count("|") == 10
 

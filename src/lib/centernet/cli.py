@@ -35,6 +35,7 @@ from centernet.exit_code import exit_code
 from centernet.logger import Logger
 from centernet.options.options import Options
 from centernet.opts import opts
+from centernet.provenance import hash_of
 from centernet.trains.distributed import join, spawn
 
 Root = str | Path | None
@@ -135,6 +136,8 @@ def _test(options: Options) -> None:
         explain_test(options)
         return
     checkpoint = named_checkpoint(options)
+    assert checkpoint.path is not None  # a test reads it from a file
+    sha256 = hash_of(checkpoint.path)
     options = as_checkpoint_says(options, checkpoint, ("dataset",))
     logger = make_logger(options)
     device = _one_device(options, logger)
@@ -147,7 +150,7 @@ def _test(options: Options) -> None:
     metrics = run(options, detector, source, logger)
     logger.write(f"time per image: {detector.timings}")
     logger.metrics(checkpoint.epoch, "test", metrics)
-    record_test(options, checkpoint, source, metrics, device)
+    record_test(options, checkpoint, sha256, source, metrics, device)
     logger.write(f"results in {options.save_dir.absolute()}")
 
 

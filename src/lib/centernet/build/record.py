@@ -34,18 +34,22 @@ def recorded(options: Options, processes: Processes, epoch: int) -> Iterator[Non
 def record_test(
     options: Options,
     checkpoint: Checkpoint,
+    sha256: str,
     source: Source,
     metrics: Mapping[str, float],
     device: torch.device,
 ) -> None:
-    """Record the figures of `checkpoint` and the file of the detections that they were taken of."""
+    """Record the figures of `checkpoint` and the file of the detections that they were taken of.
+
+    `sha256` is the hash of its file when it was read: a training beside the test may replace it.
+    """
     results = options.save_dir / source.results_name
-    assert checkpoint.path is not None  # a test has read it from a file
     Record(options.save_dir).add(
         TESTED,
         hardware(device),
         epoch=checkpoint.epoch,
-        weights={"file": str(checkpoint.path), "sha256": hash_of(checkpoint.path)},
+        weights={"file": str(checkpoint.path), "sha256": sha256},
+        images=len(source),
         metrics={name: v if math.isfinite(v) else None for name, v in metrics.items()},
         results={"file": source.results_name, "sha256": hash_of(results)},
         **_asked(options),

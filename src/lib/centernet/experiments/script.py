@@ -79,6 +79,17 @@ class Script:
             raise UserError(f"{self.path}: the header needs '#: batch: 128 on 8 GPUs of 12 GB'")
         return int(match[1]), float(match[2])
 
+    @property
+    def tested_on(self) -> int | None:
+        """How many images the published tests had; None where the header does not say."""
+        told = self.facts.get("tested on")
+        if told is None:
+            return None
+        match = re.fullmatch(r"(\d+) images", told)
+        if match is None:
+            raise UserError(f"{self.path}: header 'tested on: {told}' is not '5000 images'")
+        return int(match[1])
+
 
 def read_script(path: str | Path) -> Script:
     """The script at `path`; UserError names what is wrong with it."""

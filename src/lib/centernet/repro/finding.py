@@ -18,6 +18,7 @@ from centernet.experiments.launch import words_of
 from centernet.experiments.sameness import differences, telling, told_by
 from centernet.experiments.script import Line, Script
 from centernet.logger import METRICS
+from centernet.models.zoo import ZOO
 from centernet.options import groups
 from centernet.options.options import SAVED
 from centernet.opts import opts
@@ -47,6 +48,12 @@ class Run:
 
     def tested(self, line: Line) -> Event:
         """The last test as `line` asks for it; NoFigure if none can be vouched for."""
+        try:
+            return self._tested(line)
+        except OSError as error:  # a folder or a forbidden file where a file of the run should be
+            raise NoFigure(f"{error.filename or self.place}: {error.strerror}", True) from error
+
+    def _tested(self, line: Line) -> Event:
         end = self._ended
         asked: dict[str, Any] = {}
         for part in (self.script.training, line):
@@ -59,9 +66,16 @@ class Run:
             if end and event["weights"]["sha256"] != end["weights"]["sha256"]:
                 reasons.append("tested on other weights than the training has left")
                 continue
+            if end and event["epoch"] != end["epoch"]:  # the file was replaced during the test
+                reasons.append(f"tested after epoch {event['epoch']}, not {end['epoch']}")
+                continue
             found = differences(wanted, telling(event["flags"], line.task, groups.TEST))
             if found:
                 reasons.append(f"tested otherwise: {'; '.join(found)}")
+                continue
+            images = self.script.tested_on
+            if images is not None and event.get("images") != images:
+                reasons.append(f"tested on {event.get('images')} images, not {images}")
                 continue
             self._check(event)
             return event
@@ -83,28 +97,35 @@ class Run:
         return events
 
     @cached_property
+    def trainings(self) -> list[Event]:
+        """The beginnings of the training that left the weights: one, and one of each resumption."""
+        starts = [event for event in self._events if event["event"] == STARTED]
+        fresh = [place for place, event in enumerate(starts) if event["after_epoch"] == 0]
+        return starts[fresh[-1] :] if fresh else starts
+
+    @cached_property
     def _ended(self) -> Event | None:
         """The end of the whole training; None for a script that does not train."""
         training = self.script.training
         if training is None:
             return None
         events = self._events
-        starts = [n for n, event in enumerate(events) if event["event"] == STARTED]
-        if not starts:
+        if not self.trainings:
             raise NoFigure("not trained")
-        last = events[starts[-1]]
+        first, last = self.trainings[0], self.trainings[-1]
         if last["flags"] != self._saved_options():
             raise NoFigure(f"{SAVED} is not what the training began with", suspect=True)
         # From the last beginning on, every part of the training must be as the script asks.
-        first = max((n for n in starts if events[n]["after_epoch"] == 0), default=starts[0])
         wanted = _wanted(training, training.given)
-        for place in (n for n in starts if n >= first):
-            found = differences(wanted, telling(events[place]["flags"], training.task, "train"))
+        for event in self.trainings:
+            found = differences(wanted, telling(event["flags"], training.task, "train"))
             if found:
                 raise NoFigure(f"another experiment: {'; '.join(found)}")
-        if bool(events[first]["flags"]["load_model"]) != ("load_model" in training.given):
+        if first["after_epoch"] > 0:
+            raise NoFigure(f"{RECORD} does not tell of the first {first['after_epoch']} epochs")
+        if not same_weights(training.given.get("load_model", ""), first["flags"]["load_model"]):
             raise NoFigure("another experiment: it did not start from the weights of the script")
-        ends = [event for event in events[starts[-1] :] if event["event"] == ENDED]
+        ends = [event for event in events[events.index(last) :] if event["event"] == ENDED]
         epochs = [row["epoch"] for row in self._metrics if row["phase"] == "train"]
         whole = wanted["num_epochs"]
         if not ends:
@@ -141,19 +162,30 @@ class Run:
         if not path.exists():
             return []
         rows = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_bytes().splitlines():
             try:
                 rows.append(json.loads(line))
             except ValueError:
                 continue
-        return [row for row in rows if isinstance(row, dict) and {"epoch", "phase"} <= row.keys()]
+        return [r for r in rows if isinstance(r, dict) and isinstance(r.get("epoch"), int)
+                and "phase" in r]  # fmt: skip
 
     def _saved_options(self) -> dict[str, Any] | None:
         try:
             saved = json.loads((self.folder / SAVED).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
+        if not isinstance(saved, dict):
+            return None
         return {name: value for name, value in saved.items() if name != "command"}
+
+
+def same_weights(asked: str, given: str) -> bool:
+    """Whether --load_model `given` names the weights `asked`, by name or by their file's name."""
+    if not asked or not given:
+        return asked == given
+    names = {asked, ZOO[asked].remote.name} if asked in ZOO else {asked}
+    return given in names or Path(given).name in names
 
 
 def _wanted(line: Line, given: Mapping[str, Any]) -> dict[str, Any]:

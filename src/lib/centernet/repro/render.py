@@ -49,7 +49,8 @@ def to_markdown(rows: Sequence[Row]) -> str:
     """A table in GitHub's Markdown."""
     lines = [" | ".join(HEADINGS), " | ".join("---" for _ in HEADINGS)]
     for row in rows:
-        texts = [text.replace("|", "\\|") for text in cells(row)]
+        # A line break ends a row, as a bare stroke ends a cell.
+        texts = [" ".join(text.split()).replace("|", "\\|") for text in cells(row)]
         texts[7] = MARKS[row.colour] + texts[7]
         lines.append(" | ".join(texts))
     return "".join(f"| {line} |\n" for line in lines)

@@ -17,8 +17,33 @@ COLOURS = {WITHIN: "green", OUTSIDE: "red", SUSPECT: "red", ALONE: "plain", NOT_
 
 
 @dataclass(frozen=True)
+class Training:
+    """Where a part of a training ran, and how it was started."""
+
+    commit: str | None
+    changed: bool  # as in Origin
+    elsewhere: bool
+    hardware: str
+    command: str
+
+    @classmethod
+    def of(cls, event: Event, commit: str | None) -> Training:
+        return cls(
+            event["commit"],
+            event["changed"],
+            event["commit"] != commit,
+            event["hardware"],
+            " ".join(event["command"]),
+        )
+
+    def __str__(self) -> str:
+        commit = _told(self.commit, self.changed, self.elsewhere)
+        return f"{commit}; {self.hardware}; {self.command}"
+
+
+@dataclass(frozen=True)
 class Origin:
-    """Where a measured figure comes from."""
+    """Where a measured figure comes from: its test, and the training of the weights."""
 
     time: str
     commit: str | None
@@ -29,9 +54,10 @@ class Origin:
     hardware: str
     weights: str  # SHA-256
     command: str
+    trained: tuple[Training, ...]  # the parts of the training, oldest first
 
     @classmethod
-    def of(cls, event: Event, commit: str | None) -> Origin:
+    def of(cls, event: Event, trainings: Iterable[Event], commit: str | None) -> Origin:
         return cls(
             event["time"],
             event["commit"],
@@ -42,13 +68,14 @@ class Origin:
             event["hardware"],
             event["weights"]["sha256"],
             " ".join(event["command"]),
+            tuple(Training.of(start, commit) for start in trainings),
         )
 
     def __str__(self) -> str:
-        commit = "no commit" if self.commit is None else self.commit[:10]
-        commit += ", changed" if self.changed else ""
-        commit += ", not this one" if self.elsewhere else ""
-        return f"{commit}; weights {self.weights[:10]}; {self.hardware}; {self.command}"
+        commit = _told(self.commit, self.changed, self.elsewhere)
+        text = f"{commit}; weights {self.weights[:10]}; {self.hardware}; {self.command}"
+        parts = dict.fromkeys(str(part) for part in self.trained)
+        return f"{text}; trained: {', then '.join(parts)}" if parts else text
 
 
 @dataclass(frozen=True)
@@ -104,7 +131,7 @@ def _rows(script: Script, run: Run, line: Line, commit: str | None) -> Iterator[
         if not figures:
             yield Row(script.name, line.mode, "", None, None, None, status, str(why))
         return
-    origin = Origin.of(event, commit)
+    origin = Origin.of(event, run.trainings if script.training else (), commit)
     for figure in figures:
         yield _compared(script, line, figure, event, origin)
     if not figures:
@@ -122,6 +149,11 @@ def _compared(script: Script, line: Line, figure: Figure, event: Event, origin: 
     within = abs(round(measured, 1) - figure.value) <= figure.band + 1e-9
     return Row(script.name, line.mode, figure.metric, figure.value, figure.band, measured,
                WITHIN if within else OUTSIDE, origin=origin)  # fmt: skip
+
+
+def _told(commit: str | None, changed: bool, elsewhere: bool) -> str:
+    text = "no commit" if commit is None else commit[:10]
+    return text + (", changed" if changed else "") + (", not this one" if elsewhere else "")
 
 
 def _percent(event: Event, metric: str) -> float | None:
