@@ -67,6 +67,18 @@ def test_an_address(tiny: Weights, tmp_path: Path) -> None:
     assert (tmp_path / "models" / "tiny.pth").exists()
 
 
+def test_two_addresses_of_one_name(server: Loopback, tmp_path: Path) -> None:
+    """The second is not mistaken for the first; a file placed by hand serves any."""
+    one, other = (server.offer(f"{folder}/model.pth", b"w") for folder in "ab")
+    path, _ = locate(one.url, tmp_path / "models")
+    assert locate(one.url, tmp_path / "models")[0] == path
+    with pytest.raises(UserError, match=f"came from {one.url}, not from {other.url}"):
+        locate(other.url, tmp_path / "models")
+    path.with_name("model.pth.url").unlink()
+    assert locate(other.url, tmp_path / "models")[0] == path
+    assert len(server.asked) == 1
+
+
 @pytest.mark.parametrize("word", ["tiny", "URL"])
 def test_offline(
     word: str, tiny: Weights, server: Loopback, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -15,6 +15,7 @@ from typing import Any
 
 from centernet.download import Remote, fetch, remote_of
 from centernet.errors import UserError
+from centernet.files import write_text
 from centernet.meter import Say
 
 OFFICIAL = "https://github.com/xingyizhou/CenterNet/blob/master/readme/MODEL_ZOO.md"
@@ -127,13 +128,32 @@ def locate(
     DownloadError, which says how to place the file by hand.
     """
     remote = remote_named(word)
+    if remote is not None and word in ZOO:
+        return fetch(remote, folder, offline=offline, say=say), ZOO[word].known
     if remote is not None:
-        path = fetch(remote, folder, offline=offline, say=say)
-        return path, ZOO[word].known if word in ZOO else {}
+        return _fetch_address(remote, Path(folder), offline, say), {}
     path = Path(word)
     if path.exists():
         return path, {}
     raise UserError(f"{word}: no such checkpoint{_hint(path)}")
+
+
+def _fetch_address(remote: Remote, folder: Path, offline: bool, say: Say) -> Path:
+    """`fetch`, which never takes a file of the same name from another address for this one.
+
+    Beside what was downloaded stands where from; without that it was placed by hand.
+    """
+    path = folder / remote.name
+    note = folder / f"{remote.name}.url"
+    if not path.exists():
+        fetch(remote, folder, offline=offline, say=say)
+        write_text(note, remote.url)
+    elif note.exists() and note.read_text(encoding="utf-8") != remote.url:
+        raise UserError(
+            f"{path} came from {note.read_text(encoding='utf-8')}, not from {remote.url}: name that"
+            f" file, or delete it (with {note.name}) to fetch the other"
+        )
+    return path
 
 
 def _hint(path: Path) -> str:
