@@ -17,7 +17,8 @@ class Loopback:
     """Serves `files`; the rest says how badly.
 
     `drop_after` bytes of an answer the connection ends, for the next `drops` answers; `claims` is a
-    Content-Length that is not true; `asked` the (path, Range or None) of every request.
+    Content-Length that is not true, `part` the place where an answer begins whatever was asked;
+    `more` are further headers; `asked` the (path, Range or None) of every request.
     """
 
     address: str = ""
@@ -26,7 +27,9 @@ class Loopback:
     drops: int = 0
     ranges: bool = True
     validators: bool = True
-    claims: int | None = None
+    claims: int | str | None = None
+    part: int | None = None
+    more: dict[str, str] = field(default_factory=dict)
     status: int = 200
     kind: str = "application/octet-stream"
     asked: list[tuple[str, str | None]] = field(default_factory=list)
@@ -72,17 +75,20 @@ def answer(request: BaseHTTPRequestHandler, state: Loopback) -> None:
     etag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
     same = request.headers.get("If-Range", etag) == etag
     start = int(wanted[len("bytes=") : -1]) if wanted and state.ranges and same else 0
+    start = start if state.part is None else state.part
     if start >= len(content) > 0:
         request.send_error(416)
         return
     body = content[start:]
-    request.send_response(206 if start else 200)
+    request.send_response(206 if start else state.status)
     if start:
         last = len(content) - 1
         request.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
     if state.validators:
         request.send_header("ETag", etag)
     request.send_header("Content-Type", state.kind)
+    for name, value in state.more.items():
+        request.send_header(name, value)
     length = len(body) if state.claims is None else state.claims
     request.send_header("Content-Length", str(length))
     request.end_headers()

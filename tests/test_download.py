@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import socket
 from collections.abc import Iterator
@@ -100,6 +101,9 @@ REFUSED = {
     "longer": ({"claims": 1_000_001}, "offers 1000001 bytes, published are 1000000"),
     "shorter": ({"claims": 999_999}, "offers 999999 bytes, published are 1000000"),
     "changed": ({"files": {"a.bin": CONTENT[::-1]}}, "invalid hash"),
+    "packed": ({"more": {"Content-Encoding": "gzip"}}, r"packs the file \(gzip\)"),
+    "in the middle": ({"part": 100}, "another part of the file .bytes 100-.*4 times"),
+    "in circles": ({"status": 302, "more": {"Location": "/a.bin"}}, "infinite loop"),
     "silent": ({"drops": 99}, "ended after 0 of 1000000 bytes, 4 times"),
 }
 
@@ -124,6 +128,35 @@ def test_a_claim_longer_than_the_file_is_never_put_in_place(
     remote = replace(server.offer("a.bin", CONTENT), digest="", size=None)
     server.claims = 1_000_010
     with pytest.raises(DownloadError, match="ended after"):
+        fetch(remote, tmp_path)
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_a_part_that_was_not_asked_for_is_not_the_file(server: Loopback, tmp_path: Path) -> None:
+    """Neither from the start, nor behind what an earlier call left."""
+    remote = replace(server.offer("a.bin", CONTENT), digest="", size=None)
+    (tmp_path / "a.bin.part").write_bytes(CONTENT[:4000])
+    etag = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+    (tmp_path / "a.bin.part.tag").write_text(f'"{etag}"')
+    server.part = 5000
+    with pytest.raises(DownloadError, match="another part of the file"):
+        fetch(remote, tmp_path)
+    assert server.asked[0][1] == "bytes=4000-"
+    assert not (tmp_path / "a.bin").exists()
+    server.part = None
+    assert fetch(remote, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("claims", ["abc", -5])
+def test_a_length_that_is_none(claims: int | str, server: Loopback, tmp_path: Path) -> None:
+    remote = server.offer("a.bin", CONTENT)
+    server.claims = claims
+    assert fetch(remote, tmp_path).read_bytes() == CONTENT
+
+
+def test_nothing_is_no_file(server: Loopback, tmp_path: Path) -> None:
+    remote = replace(server.offer("a.bin", b""), digest="", size=None)
+    with pytest.raises(DownloadError, match="answers with nothing"):
         fetch(remote, tmp_path)
     assert not (tmp_path / "a.bin").exists()
 
@@ -173,8 +206,16 @@ def test_two_at_once(server: Loopback, tmp_path: Path) -> None:
             fetch(remote, tmp_path)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.org/b", "https://a.org", "a.pth"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("file:///etc/passwd", "ftp://a.org/b", "https://a.org", "a.pth", "https://a.org/x/.."),
+        *("https://a.org/%2e%2e", "https://a.org/a%00b", "https://a.org/a%0Ab", "http://[::1/a"),
+        *("http://a.org:x/a", f"https://a.org/{'a' * 300}"),
+    ],
+)
 def test_addresses(url: str) -> None:
     with pytest.raises(UserError, match=r"not the http\(s\) address of a file"):
         remote_of(url)
     assert remote_of("https://a.org/x/b%20c.pth?d=1").name == "b c.pth"
+    assert remote_of("https://a.org/ä b.pth").url == "https://a.org/%C3%A4%20b.pth"

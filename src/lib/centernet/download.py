@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import os
 import shutil
+import string
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote, unquote, urlsplit
 
 from centernet import __version__
 from centernet.errors import UserError
@@ -27,6 +28,7 @@ from centernet.meter import Meter, Say, megabytes
 CHUNK = 1 << 18
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 4  # in a row that bring nothing
+LONGEST = 240  # bytes of a file name, so that .part and the like still fit
 # What the network raises when it fails; HTTP errors are told apart from these.
 NETWORK = (OSError, http.client.HTTPException)
 
@@ -65,11 +67,16 @@ class Remote:
 
 def remote_of(url: str) -> Remote:
     """The file at `url`, of which nothing else is known; UserError unless it is http(s)."""
-    parts = urlparse(url)
-    name = Path(unquote(parts.path)).name
-    if parts.scheme not in ("http", "https") or not parts.netloc or not name:
-        raise UserError(f"{url}: not the http(s) address of a file")
-    return Remote(name, url)
+    try:
+        parts = urlsplit(url)
+        named = parts.hostname and parts.port != 0  # a port that is no number raises
+    except ValueError:
+        named = False
+    name = Path(unquote(parts.path)).name if named else ""
+    fits = name.isprintable() and name != ".." and len(name.encode()) <= LONGEST
+    if not name or not fits or parts.scheme not in ("http", "https"):
+        raise UserError(f"{url!r}: not the http(s) address of a file")
+    return Remote(name, quote(url, safe=string.punctuation))
 
 
 def fetch(
@@ -112,7 +119,7 @@ def fetch(
             os.replace(part, path)
             _tag(part).unlink(missing_ok=True)
     except (Refused, *NETWORK) as error:
-        raise failed(str(error) or type(error).__name__) from error
+        raise failed(" ".join(str(error).split()) or type(error).__name__) from error
     say(f"{remote.url} -> {path} ({megabytes(path.stat().st_size)})")
     return path
 
@@ -198,7 +205,7 @@ def _transfer(remote: Remote, part: Path, say: Say) -> None:
             headers["If-Range"] = validator
     request = urllib.request.Request(remote.url, headers=headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-        start = have if _continues(answer, have) else 0
+        start = _start(part, answer, have)
         total = _total(answer, start)
         _check(remote, answer, total)
         if total is not None and total - start > shutil.disk_usage(part.parent).free:
@@ -216,22 +223,35 @@ def _transfer(remote: Remote, part: Path, say: Say) -> None:
                 meter.reach(done)
     if total is not None and done != total:
         raise Broken(f"the connection ended after {done} of {total} bytes")
+    if done == 0 and remote.size != 0:
+        raise Broken("the server answers with nothing")
 
 
-def _continues(answer: Any, have: int) -> bool:
-    """Whether the answer holds what follows the first `have` bytes, not the whole file again."""
-    return answer.status == 206 and answer.headers.get("Content-Range", "").startswith(
-        f"bytes {have}-"
-    )
+def _start(part: Path, answer: Any, have: int) -> int:
+    """The place in the file of the answer's first byte: after the first `have`, or 0."""
+    if answer.status != 206:
+        return 0
+    said = answer.headers.get("Content-Range", "")
+    if said.startswith(f"bytes {have}-"):
+        return have
+    _drop(part)
+    raise Broken(f"the server answers with another part of the file ({said or 'not said which'})")
 
 
 def _total(answer: Any, start: int) -> int | None:
-    length = answer.headers.get("Content-Length")
-    return None if length is None else start + int(length)
+    """The length of the whole file as this answer tells it; None if it does not."""
+    whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    if answer.status == 206 and whole.isdecimal():
+        return int(whole)
+    length = answer.headers.get("Content-Length") or ""
+    return start + int(length) if length.isdecimal() else None
 
 
 def _check(remote: Remote, answer: Any, total: int | None) -> None:
     """Raise Refused where the server evidently offers something else than the published file."""
+    packed = answer.headers.get("Content-Encoding", "identity")
+    if packed != "identity":
+        raise Refused(f"the server packs the file ({packed}) although it was not asked to")
     page = answer.headers.get_content_type() == "text/html"
     if page and not remote.name.endswith((".html", ".htm")):
         raise Refused("the server answers with a web page, not with the file")
