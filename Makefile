@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-RUN := $(abspath $(VENV))/bin/python
+RUN := "$(CURDIR)/$(VENV)/bin/python"
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 # From scratch, in minutes on two cores: a small network, small steps, views that stray little. One

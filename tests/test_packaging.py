@@ -212,6 +212,18 @@ def test_make_starts_afresh_from_a_half_made_environment(copy):
     assert "pip install" in run(copy, "make", "-n", "test").stdout  # pyproject.toml is newer
 
 
+@needs_make
+def test_make_in_a_folder_with_a_space(copy):
+    """The commands of `make test` and `make demo` are run, with a stand-in for the interpreter."""
+    folder = copy.rename(copy.with_name("my project"))
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    fake_python(folder / ".venv" / "bin" / "python", 0, 0)
+    (folder / ".venv" / "ready").touch()
+    for target in ("test", "demo"):
+        done = run(folder, "make", target)
+        assert done.returncode == 0, done.stderr
+
+
 def test_ci_runs_the_tests_of_the_makefile():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
