@@ -44,6 +44,17 @@ def test_input_and_classes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "shown"),
+    [("ctdet", True), ("ddd", False), ("ctdet --num_classes 3", False)],
+)
+def test_published_figures_stand_beside_the_same_network(
+    words: str, shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert info([*words.split(), "--arch", "res_18"]) == 0
+    assert ("| 15.82 | 90.00 |" in capsys.readouterr().out) is shown
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         ("cdet", "did you mean ctdet?"),
@@ -52,6 +63,8 @@ def test_input_and_classes(capsys: pytest.CaptureFixture[str]) -> None:
         ("ctdet --dataset cocos", "did you mean coco"),
         ("ctdet --num_classes 0", "at least 1"),
         ("ctdet --input_res big", "invalid int value"),
+        ("ctdet --arch res_18 --input_res 1000000000", "65536 is the longest side"),
+        ("ctdet --arch res_18 --head_conv -5", "--head_conv -5: a width"),
     ],
 )
 def test_mistakes(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ ELSEWHERE: Mapping[str, tuple[float, float]] = {
     "res_18": (15.82, 90.0),
     "resconv_18": (14.22, 13.14),
 }
+LARGEST = 1 << 16  # pixels of a side: beyond it maps have more values than PyTorch counts
 COLUMNS = (
     *("network", "stride", "multiple of", "parameters, M", "FLOPs, G", "multiply-adds, G"),
     *("weights, MB", "maps, MB", "published: parameters, M", "published: FLOPs, G"),
@@ -59,7 +60,8 @@ def _info(argv: Sequence[str], prog: str, say: Say = print) -> None:
         head = {"task": given.task, "classes": facts.num_classes, "input": list(size)}
         say(json.dumps({**head, "networks": rows}, indent=1))
     else:
-        for line in lines(rows, f"{given.task}, {facts.num_classes} classes", size):
+        same = (given.task, facts.num_classes, given.head_conv) == ("ctdet", 80, None)
+        for line in lines(rows, f"{given.task}, {facts.num_classes} classes", size, same):
             say(line)
 
 
@@ -99,6 +101,8 @@ def row_of(arch: str, heads: Mapping[str, Any], size: Size, head_conv: int | Non
     model = shapes_of(arch, heads, head_conv)
     backbone = model.backbone
     multiple = backbone.pad + 1
+    if max(size) > LARGEST:
+        raise UserError(f"input of {size[0]} x {size[1]}: {LARGEST} is the longest side")
     if min(size) < 1 or not divisible(size, backbone.pad, backbone.stride):
         raise UserError(
             f"input of {size[0]} x {size[1]}: {arch} takes multiples of {multiple};"
@@ -108,14 +112,14 @@ def row_of(arch: str, heads: Mapping[str, Any], size: Size, head_conv: int | Non
     return facts | asdict(cost(model, size))
 
 
-def lines(rows: Sequence[Row], what: str, size: Size) -> list[str]:
-    """A table in Markdown, with what its figures mean."""
+def lines(rows: Sequence[Row], what: str, size: Size, same: bool) -> list[str]:
+    """A table in Markdown, with what its figures mean; `same` is the network of ELSEWHERE."""
     return [
         f"{what}, input {size[0]} x {size[1]} (height x width), one image, float32",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|---{'|--:' * (len(COLUMNS) - 1)}|",
-        *(f"| {' | '.join(_cells(row))} |" for row in rows),
+        *(f"| {' | '.join(_cells(row, same))} |" for row in rows),
         "",
         "FLOPs: PyTorch's counter, convolutions only, two for a multiply-add; a deformable",
         "convolution as the plain one of its shape. Maps: most that are alive at once.",
@@ -123,8 +127,8 @@ def lines(rows: Sequence[Row], what: str, size: Size) -> list[str]:
     ]
 
 
-def _cells(row: Row) -> list[str]:
-    elsewhere = ELSEWHERE.get(row["arch"])
+def _cells(row: Row, same: bool) -> list[str]:
+    elsewhere = ELSEWHERE.get(row["arch"]) if same else None
     return [
         row["arch"],
         str(row["stride"]),

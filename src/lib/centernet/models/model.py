@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from centernet.errors import UserError
 from centernet.models.networks import Backbone, create_backbone
 from centernet.models.networks.pooling import POOLINGS
 from centernet.models.sparse import PointHead, SparseMap
@@ -48,6 +49,8 @@ class CenterNet(nn.Module):
         super().__init__()
         if head_conv is None or head_conv == -1:
             head_conv = backbone.head_conv
+        if head_conv < 0:
+            raise UserError(f"--head_conv {head_conv}: a width, 0 for none or -1 for the usual one")
         self.backbone = backbone
         self.poolings = nn.ModuleDict()
         self.pooling_of = {name: getattr(head, "pooling", None) for name, head in heads.items()}
