@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -65,6 +66,43 @@ def test_a_backend_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[what].state == NOTE
     assert "compiler" in found[what].remedy
     assert any("plain, slower than compiled (no compiler)" in text for text in found)
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a compiler: what is missing is a folder."""
+    why = f"{tmp_path} cannot be written; set CENTERNET_CACHE to a folder"
+    monkeypatch.setattr(backends.compiled, "why_not", lambda: why)
+    found = [finding for finding in operators.check_dcn() if "not available" in finding.what]
+    (cache,) = [finding for finding in found if "compiled on the CPU" in finding.what]
+    assert "set CENTERNET_CACHE" in cache.what
+    assert "install" not in cache.remedy
+
+
+@pytest.mark.parametrize("name", ["triton", "fastest"])
+def test_a_forced_backend_that_does_not_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setenv("CENTERNET_DCN", name)
+    assert doctor([], tmp_path) == 2
+    said = capsys.readouterr().out
+    assert re.search(rf"BROKEN on the CPU: .*'{name}'.*\n +-> unset CENTERNET_DCN", said)
+    assert "\ndisk:\n" in said  # the rest was looked at
+
+
+def test_what_cannot_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(shutil, "disk_usage", fail)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "gone.pth").symlink_to(tmp_path / "elsewhere.pth")
+    assert doctor([], tmp_path) == 0
+    said = capsys.readouterr().out
+    assert f"models/gone.pth: leads to {tmp_path / 'elsewhere.pth'}, which is absent" in said
+    assert f"{tmp_path}: cannot be looked at (Input/output error)" in said
 
 
 def test_torchvision_of_another_release(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def _doctor(argv: Sequence[str], root: Path, prog: str) -> None:
     parser = ArgumentParser(
         prog,
         description="Versions, device, operators, data, checkpoints and disk; fit to be pasted into"
-        " a report. Nothing is written or sent.",
+        " a report. Nothing is sent, and nothing written but the compiled kernels in your cache.",
     )
     parser.add_argument("--root", type=Path, default=root, help="folder with data/, exp/, models/")
     parser.add_argument("--data_dir", type=Path, help="folder of the data sets (default: data/)")
@@ -48,7 +48,7 @@ def _doctor(argv: Sequence[str], root: Path, prog: str) -> None:
     broken: list[str] = []
     for title, check in checks.items():
         print(f"{title}:")
-        for finding in check():
+        for finding in looked_at(check):
             for line in finding.lines():
                 print(f"  {without_home(line)}")
             if finding.state == BAD:
@@ -59,6 +59,15 @@ def _doctor(argv: Sequence[str], root: Path, prog: str) -> None:
     if broken:
         raise UserError(f"{len(broken)} broken: {without_home(broken[0])}; see the remedies above")
     print("nothing is broken")
+
+
+def looked_at(check: Callable[[], Iterable[Finding]]) -> Iterable[Finding]:
+    """The findings of `check`, ended by one about the file or disk that cannot be looked at."""
+    try:
+        yield from check()
+    except OSError as error:
+        what = f"{error.filename or 'the disk'}: cannot be looked at ({error.strerror or error})"
+        yield Finding(NOTE, what, "give your user the right to read it, or see to the disk")
 
 
 def without_home(line: str) -> str:

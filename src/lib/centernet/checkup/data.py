@@ -44,6 +44,10 @@ def check_checkpoints(root: Path) -> Iterable[Finding]:
     if not files:
         remedy = "train one, or --load_model with a published name, such as ctdet_coco_dla_2x"
         yield Finding(NOTE, f"no checkpoint in {root / 'models'} or {root / 'exp'}", remedy)
+    for path in (path for path in files if not path.exists()):
+        what = f"{path.relative_to(root)}: leads to {path.readlink()}, which is absent"
+        yield Finding(NOTE, what, "delete the link, or put the file there")
+    files = [path for path in files if path.exists()]
     files.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     published = {weights.remote.name: name for name, weights in ZOO.items()}
     for path in files[:SHOWN]:

@@ -10,13 +10,15 @@ import torch
 import torchvision
 
 from centernet.checkup.finding import BAD, GOOD, NOTE, Finding
+from centernet.errors import UserError
 from centernet.external import nms, nms_numba
 from centernet.models.networks.DCNv2 import backends, plain
 from centernet.models.networks.DCNv2.operator import deform_conv2d
 
 CLOSE = 1e-4  # largest difference, relative to the largest value, that is rounding
 PAIR = "install torch and torchvision together, so that they fit: pip install -U torch torchvision"
-BUILD = "install a C++ compiler and ninja, then: python -m centernet.models.networks.DCNv2"
+BUILD = "install a C++ compiler, then: python -m centernet.models.networks.DCNv2"
+AGAIN = "do what stands in brackets, then: python -m centernet.models.networks.DCNv2"
 
 
 def check_torchvision() -> Iterable[Finding]:
@@ -38,7 +40,11 @@ def check_dcn() -> Iterable[Finding]:
     for device in devices:
         for name in backends.BACKENDS:
             yield _compare(name, device, expected)
-        yield Finding(GOOD, f"on the {device.upper()} {backends.describe_backend(device)}")
+        try:
+            yield Finding(GOOD, f"on the {device.upper()} {backends.describe_backend(device)}")
+        except UserError as error:  # the environment forces one that does not run here
+            remedy = f"unset {backends.ENVIRONMENT}, or name another there"
+            yield Finding(BAD, f"on the {device.upper()}: {error}", remedy)
 
 
 def _compare(name: str, device: str, expected: list[torch.Tensor]) -> Finding:
@@ -50,7 +56,8 @@ def _compare(name: str, device: str, expected: list[torch.Tensor]) -> Finding:
     except Exception as error:  # whatever a build, a driver or a kernel raises
         compiled = name == backends.compiled.NAME
         if compiled and device == "cpu":
-            return Finding(NOTE, f"{what}: not available ({_first(error)})", BUILD)
+            remedy = BUILD if "compiler" in _first(error) else AGAIN
+            return Finding(NOTE, f"{what}: not available ({_first(error)})", remedy)
         return Finding(NOTE, f"{what}: not available ({_first(error)})")
     worst = max(
         ((f - e).abs().max() / e.abs().max()).item() for f, e in zip(found, expected, strict=True)
