@@ -151,6 +151,23 @@ def test_not_a_checkpoint(saved: tuple[Path, Tiny], kind: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.49, 0.5, 0.9, 0.99])
+def test_truncated_anywhere(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "model.pth"
+    torch.save({"state_dict": {"a": torch.zeros(10_000)}}, path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(UserError, match="not a checkpoint, or a truncated one"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("odd", [{"epoch": "x"}, {"epoch": None}, {"description": "mine"}])
+def test_what_other_programs_keep_beside_the_weights(tmp_path: Path, odd: dict) -> None:
+    path = tmp_path / "model.pth"
+    torch.save({"state_dict": {"a": torch.zeros(2)}, **odd}, path)
+    checkpoint = read_checkpoint(path)
+    assert (checkpoint.epoch, checkpoint.description) == (0, {})
+
+
 def test_missing_file_folder_and_other_content(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such checkpoint"):
         read_checkpoint(tmp_path / "none.pth")

@@ -7,6 +7,8 @@ layout `{'epoch', 'state_dict', 'optimizer'}`, mmdetection's and a bare state di
 
 from __future__ import annotations
 
+import errno
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
@@ -107,16 +109,27 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         training = {"optimizer": content["optimizer"]}
     weights = published.unwrapped(weights)
     if mmdet.recognised(weights):
-        meta = (content.get("meta") or {}) if nested else {}
+        meta = _mapping(content, "meta") if nested else {}
         weights, description = mmdet.converted(weights, meta, str(path))
-        return Checkpoint(weights, description, epoch=int(meta.get("epoch") or 0), path=path)
+        return Checkpoint(weights, description, epoch=_epoch(meta), path=path)
     return Checkpoint(
         weights=weights,
-        description=dict(content.get("description") or {}) if nested else {},
+        description=_mapping(content, "description") if nested else {},
         training=training,
-        epoch=int(content.get("epoch", 0)) if nested else 0,
+        epoch=_epoch(content) if nested else 0,
         path=path,
     )
+
+
+def _mapping(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A part of a checkpoint; empty where another program keeps something else there."""
+    part = content.get(name)
+    return dict(part) if isinstance(part, Mapping) else {}
+
+
+def _epoch(content: Mapping[str, Any]) -> int:
+    epoch = content.get("epoch")
+    return int(epoch) if isinstance(epoch, int | float) and math.isfinite(epoch) else 0
 
 
 def _load(path: Path) -> Any:
@@ -127,6 +140,9 @@ def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
+        # Not the file, but the place that its damaged end points to cannot be read.
+        if error.errno == errno.EINVAL:
+            raise UserError(_why_unreadable(path, "")) from error
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     # torch.load raises UnpicklingError, RuntimeError, EOFError, KeyError ... by what the bytes are
     except Exception as error:
