@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,6 +113,22 @@ def test_what_the_user_sets_stays_and_the_rate_follows_the_step(
     flags = given(train(script, tmp_path, CPU, extra))
     assert (flags["--batch_size"], flags["--accumulate"]) == (str(batch), str(parts))
     assert float(flags["--lr"]) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("extra", ["--accumulate 0", "--batch_size 0"])
+def test_no_part_at_all_is_refused_in_one_line(
+    script: Script, tmp_path: Path, extra: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(script.path), "train", "ctdet", "--exp_id", "x", "--batch_size", "8"]
+    assert experiment([*words, "--lr", "1e-3", "--", *extra.split()], tmp_path) == 2
+    complaint = capsys.readouterr().err
+    assert "at least 1" in complaint
+    assert len(complaint.splitlines()) == 1
+
+
+def test_the_command_can_be_pasted(script: Script, tmp_path: Path) -> None:
+    command = fitted(script, script.tests[0], ["--data_dir", str(tmp_path / "my data")], tmp_path)
+    assert shlex.split(str(command))[2:] == list(command.words)
 
 
 def test_flags_are_passed_on(script: Script, tmp_path: Path) -> None:

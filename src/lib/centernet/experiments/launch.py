@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class Command:
     awaited: bool = False
 
     def __str__(self) -> str:
-        return " ".join(("python", PROGS[self.verb], *self.words))
+        return shlex.join(("python", PROGS[self.verb], *self.words))
 
 
 def command_of(argv: Sequence[str], root: Path) -> Command:
@@ -87,7 +88,7 @@ def _share(script: Script, line: Line, more: Mapping[str, Any], machine: Machine
     if parts is None:
         fixed = "batch_size" in more
         parts = 1 if fixed else accumulation(whole, script.published_devices, machine)
-    size = more.get("batch_size", max(1, whole // parts))
+    size = more.get("batch_size", max(1, whole // max(1, parts)))  # main.py refuses 0 parts
     return {
         "batch_size": size,
         "accumulate": parts,
