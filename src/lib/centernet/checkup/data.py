@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 from centernet.checkup.finding import GOOD, NOTE, Finding
 from centernet.datasets.owners import OWNERS
@@ -26,14 +27,14 @@ def check_data(folder: Path) -> Iterable[Finding]:
         wanted = [part for part in published.parts if part.usual]
         faults = {part.name: part.faults(place) for part in wanted}
         missing = [part for part, found in faults.items() if found]
+        fetch = f"python tools/get_data.py {name} --data_dir {quote(str(folder.absolute()))}"
         if not missing:
             yield Finding(GOOD, f"{name}: complete in {place}")
         elif len(missing) == len(wanted):
-            remedy = f"python tools/get_data.py {name}, if you want it"
-            yield Finding(NOTE, f"{name}: not in {place}", remedy)
+            yield Finding(NOTE, f"{name}: not in {place}", f"{fetch}, if you want it")
         else:
             first = faults[missing[0]][0]
-            remedy = f"python tools/get_data.py {name} --parts {','.join(missing)}"
+            remedy = f"{fetch} --parts {','.join(missing)}"
             yield Finding(NOTE, f"{name}: without {', '.join(missing)} ({first})", remedy)
 
 
