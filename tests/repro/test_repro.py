@@ -400,6 +400,7 @@ def test_scripts_by_name(run: FabricatedRun, capsys: pytest.CaptureFixture[str])
     for words, said in (
         (["smal"], "no script smal; did you mean small?"),
         (["--root", str(run.root / "exp")], "no script of an experiment in this folder"),
+        (["--output", str(run.root / "experiments" / "small.sh")], "--output names another"),
         (["--lines"], "--lines"),
     ):
         assert repro(words, run.root) == 2

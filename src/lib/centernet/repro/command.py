@@ -45,7 +45,12 @@ def _repro(argv: Sequence[str], root: Path, prog: str) -> None:
         ".json": to_json(rows, commit),
         ".html": to_html(rows, commit),
     }
-    paths = [write_text(folder / f"{NAME}{suffix}", text) for suffix, text in texts.items()]
+    try:
+        paths = [write_text(folder / f"{NAME}{suffix}", text) for suffix, text in texts.items()]
+    except OSError as error:
+        raise UserError(
+            f"{folder.absolute()} cannot be written ({error.strerror}); --output names another"
+        ) from error
     print(texts[".md"], summary(rows), *(f"written {p.absolute()}" for p in paths), sep="\n")
 
 
