@@ -7,7 +7,8 @@
 PYTHON ?= python3
 VENV := .venv
 # Not $(abspath), which takes a folder with a space in its name for two.
-RUN := "$(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin/python"
+SPACE := $() $()
+RUN := $(subst $(SPACE),\$(SPACE),$(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin/python)
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 # From scratch, in minutes on two cores: a small network, small steps, views that stray little. One
