@@ -215,3 +215,14 @@ def test_the_budget_measures_the_network_itself_last() -> None:
         "offset         0.375  +0.125",
         "everything     0.625  +0.375",
     ]
+
+
+@pytest.mark.parametrize("flags", [[], ["--rect_mask"]])
+def test_regions_to_ignore_are_empty_in_a_perfect_heat_map(flags: list[str]) -> None:
+    """What training draws there is higher than anything around it, so decoding would find it."""
+    task = make_task("ddd", "kitti", flags)
+    objects = people()
+    objects.classes[:] = 1, -1
+    heat = Oracle(task, ["hm"]).truth(objects, View((60, 45), 120.0), (24, 32))["hm"]
+    alone = task.encode(objects.select([0]).warp(View((60, 45), 120.0), (32, 24)), (24, 32))["hm"]
+    assert torch.equal(heat, torch.from_numpy(alone))

@@ -73,11 +73,12 @@ class Oracle:
     ) -> Maps:
         """{head: (C, h, w)} of an image's `objects`, for maps of `size` (h, w) that show `view`.
 
-        NaN where nothing is known: there the network's own answer stands. `mirrored` adds the maps
-        of the mirrored image, for tasks that keep those beside (`twins.py`).
+        NaN where nothing is known: there the network's own answer stands. Regions to ignore are
+        empty: what training draws there, nearly a peak, would be found as an object. `mirrored`
+        adds the maps of the mirrored image, for tasks that keep those beside (`twins.py`).
         """
         pairs = self.task.info.flip_pairs
-        seen = objects.warp(view, (size[1], size[0]), pairs)
+        seen = objects.select(objects.classes >= 0).warp(view, (size[1], size[0]), pairs)
         truth = self._of_objects(seen, size)
         if mirrored:
             # Point x of the map, not pixel x, becomes width - x.
