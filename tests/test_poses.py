@@ -116,3 +116,33 @@ def test_keypoints_of_the_wrong_length_are_named(
     assert capsys.readouterr().err.strip().endswith(f"{fault} (without --strict it is dropped)")
     assert train(tmp_path, data) == 0
     assert f"{fault}, dropped (--strict to stop)" in capsys.readouterr().out
+
+
+def test_joints_must_be_the_same_in_both_parts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too many were written beyond the targets' arrays; in another order each was another."""
+    data = write_tiny_coco(tmp_path / "tiny", joints=SKELETONS[4])
+    for name, joints in (("more", SKELETONS[13]), ("turned", SKELETONS[4][::-1])):
+        other = write_tiny_coco(tmp_path / name, joints=joints)
+        mixed = [*data[:4], *other[4:6], *data[6:]]
+        for flags in ([], ["--trainval"]):
+            assert train(tmp_path, mixed, *flags) == 2
+            said = capsys.readouterr().err.splitlines()[-1]
+            assert "different joints, 4 (top, left, bottom, right) and" in said
+            assert f"{len(joints)} ({joints[0]}, " in said
+
+
+def test_a_test_on_other_joints_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_tiny_coco(tmp_path / "tiny", joints=SKELETONS[4])
+    assert train(tmp_path, data, "--num_iters", "1", "--val_intervals", "0") == 0
+    turned = write_tiny_coco(tmp_path / "turned", joints=SKELETONS[4][::-1])
+    more = write_tiny_coco(tmp_path / "more", joints=SKELETONS[13])
+    words = ["multi_pose", "--resume", "--gpus", "-1"]
+    told = "the checkpoint learned 4 joints (top, left, bottom, right), the data has (right, "
+    for own, expected in ((data, False), (turned, True)):
+        capsys.readouterr()
+        assert cli.test([*words, *own], tmp_path) == 0
+        assert (told in capsys.readouterr().out) == expected
+    assert cli.test([*words, *more], tmp_path) == 2
+    assert "the checkpoint has 4 joints (top, left, bottom, right)" in capsys.readouterr().err

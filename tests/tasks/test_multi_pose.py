@@ -308,3 +308,12 @@ def test_squared_error_reads_the_joints_heat_as_it_is() -> None:
 def test_a_skeleton_is_needed() -> None:
     with pytest.raises(UserError, match="data set boxes names no joints: list them under"):
         MultiPose(Info("boxes", ("a",), (1,)))
+
+
+def test_joints_that_the_data_does_not_have_are_refused() -> None:
+    """The loops that draw them look at no bounds."""
+    task = MultiPose(skeleton_info(4))
+    keypoints = np.full((1, 13, 3), 5, np.float32)
+    box = np.array([[2, 2, 20, 20]], np.float32)
+    with pytest.raises(ValueError, match="4 joints"):
+        task.encode(Objects(box, np.zeros(1, np.int64), keypoints=keypoints), SIZE)

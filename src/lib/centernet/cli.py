@@ -21,7 +21,7 @@ from centernet.build.checkpoint import (
     open_checkpoint,
     task_of,
 )
-from centernet.build.data import open_part
+from centernet.build.data import open_part, renamed
 from centernet.build.detection import make_detector, make_sketches, run_budget, run_test
 from centernet.build.dry_run import explain_demo, explain_test, explain_training
 from centernet.build.process import make_logger, settle, where_it_runs
@@ -142,6 +142,8 @@ def _test(options: Options) -> None:
     logger = make_logger(options)
     device = _one_device(options, logger)
     source = open_part(options, "test" if options.trainval else "val", logger)
+    for line in renamed(checkpoint.description, source.info):
+        logger.write(line)
     detector = make_detector(options, checkpoint, device, source.info)
     place = where_it_runs(detector.model, device)
     logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {place}, {len(source)} images")

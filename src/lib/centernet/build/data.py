@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from centernet.datasets import open_source
 from centernet.datasets.joined import Joined
@@ -53,9 +55,49 @@ def check_fits(task: type[Task], info: Info) -> None:
         )
 
 
+def check_joints(task: type[Task], trained: Sequence[str], other: Sequence[str]) -> None:
+    """Raise UserError unless joints that the task needs are the same in both parts of the data.
+
+    In another order each would be judged as another.
+    """
+    if "keypoints" in task.needs and list(trained) != list(other):
+        first, second = (f"{len(names)} ({', '.join(names)})" for names in (trained, other))
+        raise UserError(
+            f"the training and validation parts have different joints, {first} and {second}; give"
+            " both files the same 'keypoints' in the same order"
+        )
+
+
+def renamed(said: Mapping[str, Any], info: Info) -> list[str]:
+    """What the data calls otherwise than a checkpoint whose description is `said`, one line each.
+
+    They are matched by their order: perhaps another spelling, perhaps other things. UserError when
+    there are more or fewer joints than the network has.
+    """
+    lines = []
+    for noun, field in (("classes", "class_names"), ("joints", "joints")):
+        learned, there = list(said.get(field) or ()), list(getattr(info, field))
+        if learned == there or not learned or not there:
+            continue
+        words = f"{len(learned)} {noun} ({', '.join(learned)})"
+        if len(learned) == len(there):
+            lines.append(
+                f"the checkpoint learned {words}, the data has ({', '.join(there)}): each is taken"
+                " for the one in its place"
+            )
+        elif field == "joints":
+            raise UserError(
+                f"the checkpoint has {words}, data set {info.name} has {len(there)}"
+                f" ({', '.join(there)}); test on the joints that it was trained on"
+            )
+    return lines
+
+
 def training_source(options: Options, logger: Logger) -> Source:
     """The images to train on: the training part, with --trainval the validation part as well."""
     source = open_part(options, "train", logger)
     if not options.trainval or options.dataset in WHOLE:
         return source
-    return Joined([source, open_part(options, "val", logger)])
+    other = open_part(options, "val", logger)
+    check_joints(TASKS[options.task], source.info.joints, other.info.joints)
+    return Joined([source, other])

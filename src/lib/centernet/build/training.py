@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from centernet.build.data import open_part, training_source
+from centernet.build.data import check_joints, open_part, training_source
 from centernet.build.detection import detector_settings, input_size, perfect_heads, run_test
 from centernet.datasets.augment import NO_AUGMENTATION, Augmentation, Size
 from centernet.datasets.dataset import Dataset
@@ -178,6 +178,7 @@ def make_validation(
 ) -> dict[str, Any]:
     """What a trainer validates with: the loader of the losses, and the measure of the metrics."""
     source = in_turn(step.processes, lambda: open_part(options, "val", logger))
+    check_joints(type(step.task), training.info.joints, source.info.joints)
     for line in compare(training, source):
         logger.write(line)
 

@@ -126,6 +126,8 @@ class MultiPose(Task):
         keypoints = objects.keypoints
         if keypoints is None:
             keypoints = np.zeros((len(objects), joints, 3), np.float32)
+        if keypoints.shape[1:] != (joints, 3):  # the compiled loops would write beyond their arrays
+            raise ValueError(f"keypoints {keypoints.shape} where the data has {joints} joints")
         targets = self._empty_targets(size)
         boxes = np.ascontiguousarray(objects.boxes, np.float32)
         keypoints = np.ascontiguousarray(keypoints, np.float32)
