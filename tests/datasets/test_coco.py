@@ -94,6 +94,36 @@ def test_keypoints_of_any_skeleton(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[1], np.zeros((4, 3)))  # nothing labelled
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"skeleton": "ab"}, "limb 'ab' in the 'skeleton' of category 'pair' is not a pair"),
+        ({"skeleton": [[1, 2, 3]]}, r"limb \[1, 2, 3\] in the 'skeleton' of category 'pair'"),
+        ({"skeleton": [["a", "b"]]}, r"limb \['a', 'b'\] in the 'skeleton' of category 'pair'"),
+        ({"sigmas": [0.1, 0]}, r"'sigmas' must be a list of numbers above 0, not \[0.1, 0\]"),
+        ({"sigmas": [0.1, "b"]}, r"'sigmas' must be a list of numbers above 0, not \[0.1, 'b'\]"),
+        ({"sigmas": 0.1}, "'sigmas' must be a list of numbers above 0, not 0.1"),
+        ({"keypoints": 2}, "'keypoints' of category 'pair' is 2, not a list of the names"),
+    ],
+)
+def test_a_malformed_skeleton_is_one_line(tmp_path: Path, facts: dict, said: str) -> None:
+    category = {"id": 1, "name": "pair", "keypoints": ["a", "b"]} | facts
+    path = write_coco(tmp_path / "a.json", [annotation(1)], categories=[category])
+    with pytest.raises(UserError, match=f"a.json: {said}"):
+        open_coco(path, tmp_path)
+
+
+def test_limbs_counted_from_0_are_told(tmp_path: Path) -> None:
+    category = {"id": 1, "name": "pair", "keypoints": ["a", "b"], "skeleton": [[0, 1], [1, 2]]}
+    path = write_coco(tmp_path / "a.json", [annotation(1)], categories=[category])
+    source = open_coco(path, tmp_path)
+    assert source.info.skeleton == ((0, 1),)
+    assert source.report.notes == [
+        "a.json: limb [0, 1] in the 'skeleton' of category 'pair' is not drawn: its 2 joints are"
+        " counted from 1"
+    ]
+
+
 def test_sigmas_of_coco_or_of_the_file(tmp_path: Path) -> None:
     person = {"id": 1, "name": "person", "keypoints": list(COCO_JOINTS)}
     first = annotation(1, keypoints=[1, 1, 2] * 17)

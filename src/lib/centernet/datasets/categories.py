@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,15 +60,49 @@ def _skeleton(
     jointed = [row for row in rows if row.get("keypoints")]
     if not jointed:
         return (), (), None
+    for row in jointed:
+        if not isinstance(row["keypoints"], list):
+            raise UserError(
+                f"{report.name}: 'keypoints' of category '{row['name']}' is {row['keypoints']!r},"
+                " not a list of the names of its joints"
+            )
     joints = tuple(str(joint) for joint in jointed[0]["keypoints"])
     if any(list(map(str, row["keypoints"])) != list(joints) for row in jointed):
         report.notes.append(
             f"{report.name}: its categories declare different joints, keypoints are not used"
         )
         return (), (), None
-    limbs = [(a - 1, b - 1) for a, b in jointed[0].get("skeleton") or []]
-    limbs = [limb for limb in limbs if all(0 <= joint < len(joints) for joint in limb)]
-    sigmas = jointed[0].get("sigmas") or skeleton.sigmas(joints)
+    limbs = _limbs(jointed[0], len(joints), report)
+    return joints, limbs, _sigmas(jointed[0], joints, report)
+
+
+def _limbs(row: Json, joints: int, report: Report) -> tuple[tuple[int, int], ...]:
+    """The pairs of joints, from 0, that the 'skeleton' of a category draws a limb between."""
+    limbs = []
+    given = row.get("skeleton") or []
+    for limb in given if isinstance(given, list) else [given]:
+        if not isinstance(limb, list) or len(limb) != 2 or not all(type(j) is int for j in limb):
+            raise UserError(
+                f"{report.name}: limb {limb!r} in the 'skeleton' of category '{row['name']}' is not"
+                " a pair of the numbers of two joints"
+            )
+        if all(1 <= joint <= joints for joint in limb):
+            limbs.append((limb[0] - 1, limb[1] - 1))
+        else:
+            report.notes.append(
+                f"{report.name}: limb {limb} in the 'skeleton' of category '{row['name']}' is not"
+                f" drawn: its {joints} joints are counted from 1"
+            )
+    return tuple(limbs)
+
+
+def _sigmas(row: Json, joints: Sequence[str], report: Report) -> tuple[float, ...]:
+    """Those that a category states, else `skeleton.sigmas`."""
+    sigmas = row.get("sigmas") or skeleton.sigmas(joints)
+    if not isinstance(sigmas, list | tuple) or not all(
+        is_number(s) and 0 < s < math.inf for s in sigmas
+    ):
+        raise UserError(f"{report.name}: 'sigmas' must be a list of numbers above 0, not {sigmas}")
     if len(sigmas) != len(joints):
         raise UserError(f"{report.name}: {len(sigmas)} sigmas for {len(joints)} joints")
-    return joints, tuple(limbs), tuple(map(float, sigmas))
+    return tuple(map(float, sigmas))
