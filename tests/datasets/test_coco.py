@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,6 +173,50 @@ def test_extreme_points_of_the_file_come_first(tmp_path: Path) -> None:
     )
     found = open_coco(path, tmp_path).objects(0).extremes
     np.testing.assert_array_equal(found, np.reshape(stated, (1, 4, 2)))
+
+
+def test_an_object_without_extreme_points_is_dropped_alone(tmp_path: Path) -> None:
+    """Of a file that states them, some by a mask and some not at all."""
+    stated = [7, 1, 2, 3, 8, 9, 12, 4]
+    rows = [
+        annotation(1, extreme_points=stated),
+        annotation(2, extreme_points=stated[:3]),
+        annotation(3, segmentation=POLYGON),
+        annotation(4),
+    ]
+    path = write_coco(tmp_path / "t.json", rows)
+    source = open_coco(path, tmp_path, wanted={"boxes", "extremes"})
+    assert "extremes" in source.info.provides
+    objects = source.objects(0)
+    assert objects.ids.tolist() == [1, 3]
+    np.testing.assert_array_equal(objects.extremes[0], np.reshape(stated, (4, 2)))
+    np.testing.assert_array_equal(objects.extremes[1], [[10, 5], [0, 15], [10, 25], [20, 15]])
+    assert [line.split(",")[0] for line in source.report.faults] == [
+        "t.json: annotation 2",
+        "t.json: annotation 4",
+    ]
+    assert "extremes" in open_coco(path, tmp_path).info.provides
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        [10, 5, 0, 15, 10, 25],  # not a list of polygons
+        [["a"] * 6],
+        [[[1, 2]] * 6],
+        {"size": [HEIGHT, WIDTH]},
+        {"size": HEIGHT, "counts": "04"},
+        {"size": [HEIGHT, WIDTH], "counts": ["a"]},
+    ],
+)
+def test_a_malformed_mask_is_none(tmp_path: Path, malformed: Any) -> None:
+    rows = [annotation(1, segmentation=malformed), annotation(2, segmentation=POLYGON)]
+    path = write_coco(tmp_path / "t.json", rows)
+    source = open_coco(path, tmp_path, wanted={"boxes", "extremes"})
+    assert source.objects(0).ids.tolist() == [2]
+    assert source.report.lines() == [
+        "t.json: annotation 1, '1.png': no mask to take extremes from, dropped (--strict to stop)"
+    ]
 
 
 def test_only_what_is_wanted_is_kept(tmp_path: Path) -> None:

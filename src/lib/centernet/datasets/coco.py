@@ -52,9 +52,9 @@ def open_coco(
     categories = read_categories(data, report, only)
     table = read_table(data, categories, report, wanted)
     provides = kinds_of(data, table)
-    need_masks = wanted is not None and "extremes" in wanted and table.extremes is None
+    need_extremes = "extremes" in (wanted or ()) and "extremes" in provides
     folder = images if isinstance(images, Path) else _folder_of(table.files, images)
-    table = checked(table, folder, report, need_masks)
+    table = checked(table, folder, report, need_extremes)
     if with_objects_only:
         table = table.keep_images(table.objects_per_image() > 0)
     info = Info(

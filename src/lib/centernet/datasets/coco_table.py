@@ -46,7 +46,7 @@ def read_table(
         areas=areas,
         crowd=np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool),
         keypoints=keypoints,
-        extremes=_if_all(numbers(annotations, "extreme_points", 8), (4, 2)),
+        extremes=_extremes(annotations),
         identities=_identities(annotations),
         cuboids=_cuboids(annotations),
         calibrations=_calibrations(images),
@@ -151,11 +151,14 @@ def _masks(rows: Sequence[Json], sizes: NDArray[np.int64]) -> Masks | None:
     return Masks(segmentations, map(tuple, sizes.tolist()))  # type: ignore[arg-type]
 
 
-def _if_all(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    """The column in `shape` a row, or None when a row lacks it."""
-    if len(values) == 0 or np.isnan(values).any():
+def _extremes(rows: Sequence[Json]) -> NDArray[np.float32] | None:
+    """(N, 4, 2), NaN for a row that does not state them; None when no row does."""
+    values = numbers(rows, "extreme_points", 8)
+    stated = np.isfinite(values).all(axis=1)
+    if not stated.any():
         return None
-    return values.astype(np.float32).reshape(-1, *shape)
+    values[~stated] = np.nan
+    return values.astype(np.float32).reshape(-1, 4, 2)
 
 
 def _identities(rows: Sequence[Json]) -> NDArray[np.int64] | None:

@@ -53,13 +53,13 @@ class Report:
         return lines + self.notes
 
 
-def checked(table: Table, folder: Path, report: Report, need_masks: bool = False) -> Table:
+def checked(table: Table, folder: Path, report: Report, need_extremes: bool = False) -> Table:
     """`table` without the images that `folder` does not have and the objects that cannot be used.
 
     The files are looked up in listings of their folders, not opened one by one: a picture that is
     there but cannot be read is found when it is read. Raises UserError when no image is there.
     """
-    return _usable_objects(_present_images(table, folder, report), report, need_masks)
+    return _usable_objects(_present_images(table, folder, report), report, need_extremes)
 
 
 def _present_images(table: Table, folder: Path, report: Report) -> Table:
@@ -96,7 +96,7 @@ def files_present(folder: Path, files: Iterable[str]) -> NDArray[np.bool_]:
     return np.array(present, bool)
 
 
-def _usable_objects(table: Table, report: Report, need_masks: bool) -> Table:
+def _usable_objects(table: Table, report: Report, need_extremes: bool) -> Table:
     """Drop objects whose numbers cannot be those of an object in the image."""
     usable = np.ones(len(table.ids), bool)
 
@@ -129,8 +129,9 @@ def _usable_objects(table: Table, report: Report, need_masks: bool) -> Table:
     if table.keypoints is not None:
         bad = ~np.isfinite(table.keypoints).all(axis=(1, 2))
         drop(bad, "keypoints not finite", lambda row: "keypoint not finite")
-    if need_masks and table.masks is not None:
-        drop(~table.masks.present(), "without a mask", lambda row: "no mask to take extremes from")
+    if need_extremes:
+        bad = ~table.has_extremes()
+        drop(bad, "without a mask", lambda row: "no mask to take extremes from")
     return table if usable.all() else table.keep_objects(usable)
 
 

@@ -27,9 +27,11 @@ class Masks:
         counts = np.zeros(len(segmentations), np.int64)
         for row, (segmentation, size) in enumerate(zip(segmentations, sizes, strict=True)):
             if isinstance(segmentation, dict):
-                self.runs[row] = _compressed(segmentation, size)
+                runs = _compressed(segmentation, size)
+                if runs is not None:
+                    self.runs[row] = runs
             elif isinstance(segmentation, list):
-                rings = [r for r in segmentation if len(r) >= MIN_NUMBERS and len(r) % 2 == 0]
+                rings = [ring for ring in segmentation if _is_ring(ring)]
                 polygons += rings
                 counts[row] = len(rings)
         lengths = np.fromiter(map(len, polygons), np.int64, len(polygons))
@@ -63,10 +65,28 @@ class Masks:
         return chosen
 
 
-def _compressed(runs: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """Run lengths as pycocotools works with them: counts as bytes."""
-    counts = runs["counts"]
-    if isinstance(counts, list):
+def _is_ring(ring: Any) -> bool:
+    """Whether `ring` is the x y x y ... of a polygon; of its numbers the first stands for all."""
+    return (
+        isinstance(ring, Sequence | np.ndarray)
+        and len(ring) >= MIN_NUMBERS
+        and len(ring) % 2 == 0
+        and not isinstance(ring[0], str | Sequence | np.ndarray)
+    )
+
+
+def _compressed(runs: dict[str, Any], size: tuple[int, int]) -> dict[str, Any] | None:
+    """Run lengths as pycocotools works with them: counts as bytes; None if they are none."""
+    counts = runs.get("counts")
+    try:
         height, width = runs.get("size", size)
-        return coco_mask.frPyObjects(runs, height, width)
-    return {"size": runs["size"], "counts": counts.encode() if isinstance(counts, str) else counts}
+        if isinstance(counts, list):
+            return coco_mask.frPyObjects({**runs, "size": [height, width]}, height, width)
+    except (TypeError, ValueError):
+        return None
+    if not isinstance(counts, str | bytes):
+        return None
+    return {
+        "size": [height, width],
+        "counts": counts.encode() if isinstance(counts, str) else counts,
+    }

@@ -37,7 +37,7 @@ class Table:
     areas: NDArray[np.float64]  # (N,) of the masks where there are any; COCO's sizes go by it
     crowd: NDArray[np.bool_]  # (N,) neither right nor wrong in evaluation
     keypoints: NDArray[np.float32] | None = None  # (N, J, 3)
-    extremes: NDArray[np.float32] | None = None  # (N, 4, 2) where the file states them
+    extremes: NDArray[np.float32] | None = None  # (N, 4, 2), NaN where not stated
     identities: NDArray[np.int64] | None = None  # (N,)
     cuboids: Cuboids | None = None
     calibrations: NDArray[np.float32] | None = None  # (M, 3, 4)
@@ -114,17 +114,29 @@ class Table:
         return objects
 
     def _extremes(self, rows: slice) -> NDArray[np.float32] | None:
-        if self.extremes is not None:
-            return self.extremes[rows]
-        if self.masks is None:
+        """Those that are stated, else of the masks; NaN for an object that has neither."""
+        if self.extremes is None and self.masks is None:
             return None
         found = np.full((rows.stop - rows.start, 4, 2), np.nan, np.float32)
-        for place, row in enumerate(range(rows.start, rows.stop)):
-            mask = self.masks[row]
+        if self.extremes is not None:
+            found[:] = self.extremes[rows]
+        if self.masks is None:
+            return found
+        for place in np.flatnonzero(np.isnan(found).any(axis=(1, 2))):
+            mask = self.masks[rows.start + place]
             points = None if mask is None else extreme_points(mask)
             if points is not None:
                 found[place] = points
         return found
+
+    def has_extremes(self) -> NDArray[np.bool_]:
+        """(N,): whether the object's extreme points are stated or can be taken from its mask."""
+        has = np.zeros(len(self.ids), bool)
+        if self.extremes is not None:
+            has |= ~np.isnan(self.extremes).any(axis=(1, 2))
+        if self.masks is not None:
+            has |= self.masks.present()
+        return has
 
 
 def _take(value: Any, index: Any) -> Any:
