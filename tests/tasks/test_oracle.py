@@ -16,7 +16,7 @@ from centernet.error_budget import budget_lines, error_budget
 from centernet.errors import UserError
 from centernet.models.model import create_model
 from centernet.tasks import TASKS
-from centernet.tasks.losses import AtCentres, Dense, Focal
+from centernet.tasks.losses import AtCentres, Dense, Focal, MeanSquare
 from centernet.tasks.oracle import Oracle, oracles_for, true_map
 from tests.parity_cases import cases
 from tests.tasks.recorded import make_task
@@ -226,3 +226,20 @@ def test_regions_to_ignore_are_empty_in_a_perfect_heat_map(flags: list[str]) -> 
     heat = Oracle(task, ["hm"]).truth(objects, View((60, 45), 120.0), (24, 32))["hm"]
     alone = task.encode(objects.select([0]).warp(View((60, 45), 120.0), (32, 24)), (24, 32))["hm"]
     assert torch.equal(heat, torch.from_numpy(alone))
+
+
+@pytest.mark.parametrize("task", ["ctdet", "multi_pose", "ddd", "exdet"])
+def test_a_heat_map_without_squared_error_is_read_as_its_target(task: str) -> None:
+    """What the loss compares and what a detector reads must be one thing."""
+    kind = {"ddd": "kitti", "multi_pose": "coco_hp"}.get(task, "coco")
+    made = make_task(task, kind, ["--mse_loss"], 1)
+    seen = people().warp(View((60, 45), 120.0), (32, 24))
+    targets = {n: torch.from_numpy(v)[None] for n, v in made.encode(seen, (24, 32)).items()}
+    maps = {name: torch.randn(1, head.channels, 24, 32) for name, head in made.heads.items()}
+    squared = [n for n, head in made.heads.items() if isinstance(head.loss, MeanSquare)]
+    learned = Oracle(made, oracles_for(made)).correct_raw(maps, targets)
+    read = made.activate(learned)
+    assert squared
+    for name in squared:
+        assert made.heads[name].loss(learned[name], targets) < 1e-6
+        torch.testing.assert_close(read[name], targets[name], atol=1e-4, rtol=0)

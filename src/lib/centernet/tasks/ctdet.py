@@ -41,9 +41,8 @@ class Ctdet(Task):
 
     def make_heads(self) -> dict[str, Head]:
         options, classes = self.options, self.info.num_classes
-        heat: Loss = MeanSquare("hm") if options.mse_loss else Focal("hm")
         heads = {
-            "hm": sigmoid_heat(classes, heat, "hm_loss", options.hm_weight, peaked=True),
+            "hm": self._heat(),
             "wh": Head(
                 2 * classes if options.cat_spec_wh else 2,
                 self._size_loss(),
@@ -57,6 +56,14 @@ class Ctdet(Task):
             offset = at_centres("reg", options.reg_loss)
             heads["reg"] = Head(2, offset, "off_loss", options.off_weight, sparse=True)
         return heads
+
+    def _heat(self) -> Head:
+        """Probabilities or, for the squared error, which is that of raw maps, those themselves."""
+        classes, weight = self.info.num_classes, self.options.hm_weight
+        if self.options.mse_loss:
+            loss = MeanSquare("hm")
+            return Head(classes, loss, "hm_loss", weight, activation=torch.relu, flip=mirror)
+        return sigmoid_heat(classes, Focal("hm"), "hm_loss", weight, peaked=True)
 
     def _size_loss(self) -> Loss:
         options = self.options

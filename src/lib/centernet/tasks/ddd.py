@@ -28,7 +28,7 @@ from centernet.geometry3d import bounding_boxes, corners, rotation_from, unproje
 from centernet.jit import njit
 from centernet.options.field import LossOptions, option
 from centernet.options.groups import DEMO
-from centernet.tasks.losses import DISTANCES, AtCentres, Focal, Loss, MeanSquare
+from centernet.tasks.losses import DISTANCES, AtCentres, Focal, Loss, MeanSquare, kept_sigmoid
 from centernet.tasks.orientation import CHANNELS, InBins, from_bins, mirror_bins, to_bins
 from centernet.tasks.peaks import best_peaks, gather, mirror
 from centernet.tasks.targets import draw_gaussian, gaussian_radius
@@ -89,7 +89,7 @@ class Ddd(Task):
 
     def make_heads(self) -> dict[str, Head]:
         options = self.options
-        heat: Loss = MeanSquare("hm") if options.mse_loss else Focal("hm")
+        heat: Loss = MeanSquare("hm", kept_sigmoid) if options.mse_loss else Focal("hm")
 
         def at_centres(target: str, mask: str, **more: Any) -> Loss:
             distance = DISTANCES[options.reg_loss]
