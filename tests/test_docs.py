@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from string import Template
 
@@ -14,6 +15,7 @@ import cv2
 import pytest
 
 from centernet import cli, doctor, get_data, info
+from centernet.datasets.objects import Cuboids
 from centernet.errors import UserError
 from centernet.models.zoo import ZOO
 from centernet.options.parser import Parser, expand
@@ -180,3 +182,9 @@ def test_the_numbers_are_those_described(trained: Path) -> None:
     shown = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
     named = re.findall(r'"(\w+)":', shown)
     assert [*entry, *entry["objects"][0]] == named
+
+
+def test_the_numbers_of_a_cuboid_are_named_as_the_results_file_has_them() -> None:
+    text = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
+    for field in fields(Cuboids):
+        assert f"`{field.name}`" in text, field.name
