@@ -15,6 +15,7 @@ from centernet.datasets.augment import Augmentation, View, divisible, map_size
 from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
+from centernet.errors import UserError
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES
 from centernet.tasks import triplet
@@ -385,6 +386,8 @@ def test_size_of_the_input() -> None:
     assert Triplet.resolution(info, TripletOptions()) == (511, 511)
     assert Triplet.resolution(replace(info, resolution=(128, 128)), TripletOptions()) == (127, 127)
     assert Triplet.resolution(info, TripletOptions(img_size=255)) == (255, 255)
+    with pytest.raises(UserError, match="--img_size 0: name the side"):
+        Triplet.resolution(info, TripletOptions(img_size=0))
 
 
 @pytest.mark.parametrize("arch", BACKBONES)

@@ -23,6 +23,7 @@ from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
 from centernet.detectors.merge import merge_scales
 from centernet.detectors.results import Detections
+from centernet.errors import UserError
 from centernet.external.nms import GAUSSIAN, soft_nms_merge
 from centernet.jit import njit
 from centernet.options.field import option
@@ -92,6 +93,8 @@ class Triplet(Task):
     @classmethod
     def resolution(cls, info: Info, options: TripletOptions) -> tuple[int, int]:
         """One less than the data set's own: odd sizes are halved around a pixel."""
+        if options.img_size == 0:
+            raise UserError("--img_size 0: name the side of a crop in pixels, or -1 for the data's")
         if options.img_size > 0:
             return options.img_size, options.img_size
         return info.resolution[0] - 1, info.resolution[1] - 1
