@@ -75,6 +75,24 @@ def test_facts_of_the_image() -> None:
     assert len(found) == 100
 
 
+@pytest.mark.parametrize("where", ["all images", "one image"])
+def test_what_is_no_number_is_an_error(where: str, folder: Path) -> None:
+    """Not a table of NaN, nor a traceback: one line, with the image."""
+
+    class Broken(SpotNet):
+        def forward(self, x: torch.Tensor, last_only: bool = False) -> list[dict[str, Any]]:
+            maps = super().forward(x, last_only)
+            rows = slice(None) if where == "all images" else slice(1, 2)
+            maps[-1]["hm"][rows, 1, 4, 4] = torch.nan
+            return maps
+
+    paths = sorted(folder.glob("*.png"))[:2]
+    detector = Detector(TASK, Broken(), device="cpu", batch_size=2)  # type: ignore[arg-type]
+    culprit = paths[0] if where == "all images" else paths[1]
+    with pytest.raises(UserError, match=f"{culprit.name}: the network gives scores that are not"):
+        detector.detect(paths)
+
+
 def test_limit_and_k() -> None:
     assert len(spot_detector(k=7).detect(IMAGE)) == 7
     few = spot_detector(limit=3).detect(IMAGE)

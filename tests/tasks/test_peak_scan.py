@@ -210,3 +210,30 @@ def test_tasks_decode_logits_to_the_same_bits(name: str, data: str) -> None:
     assert all(isinstance(kept[head], Logits) for head in task.peaked)
     for field, value in task.decode(kept, 40).items():
         assert torch.equal(value, whole[field])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("name", TASKS)
+def test_a_broken_image_harms_no_other(name: str, whole: bool) -> None:
+    """Maps that are no numbers decode to what is none; no index is taken from them."""
+    task = TASKS[name](PUBLISHED[TASKS[name].default_dataset])
+    random = torch.Generator().manual_seed(5)
+    raw = {
+        head: torch.randn(2, facts.channels, 16, 24, generator=random)
+        for head, facts in task.heads.items()
+    }
+    broken = {head: value.clone() for head, value in raw.items()}
+    for value in broken.values():
+        value[0] = torch.nan
+    clean, spoiled = (
+        task.decode(
+            task.activate(maps | ({} if whole else {h: Logits(maps[h]) for h in task.peaked})), 10
+        )
+        for maps in (raw, broken)
+    )
+    assert not all(value[0].isfinite().all() for value in spoiled.values())
+    real = clean["scores"][1] > 0  # the order of others is not defined
+    for field, value in clean.items():
+        assert value.isfinite().all()
+        rows = real if value.shape[1] == len(real) else slice(None)
+        assert torch.equal(spoiled[field][1][rows], value[1][rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -219,7 +219,9 @@ class Detector:
             for batch in chunks(places, self.batch_size):
                 inputs = [group[image].scales[scale] for image, scale in batch]
                 matrices = [group[image].calibration for image, _ in batch]
-                parts.update(zip(batch, self._detect_batch(inputs, matrices), strict=True))
+                paths = [group[image].path for image, _ in batch]
+                found = self._detect_batch(inputs, matrices, paths)
+                parts.update(zip(batch, found, strict=True))
         results = []
         with self.timings.stage("merge"):
             for image, ready in enumerate(group):
@@ -232,12 +234,17 @@ class Detector:
         return results
 
     def _detect_batch(
-        self, inputs: Sequence[Prepared], calibrations: Sequence[np.ndarray | None]
+        self,
+        inputs: Sequence[Prepared],
+        calibrations: Sequence[np.ndarray | None],
+        paths: Sequence[Path | None] = (),
     ) -> list[Detections]:
+        """Detections of inputs of one shape; UserError, with the image, if any is not finite."""
         maps = self._maps(inputs, self._sparse(), self._peaked())
         with self.timings.stage("dec"), torch.inference_mode():
             decoded = self.task.decode(maps, self.k)
             arrays = {name: value.cpu().numpy() for name, value in decoded.items()}
+        check_finite(arrays, paths, narrow=self.precision is torch.float16)
         size = next(iter(maps.values())).shape[-2:]
         with self.timings.stage("post"):
             views = [prepared.view for prepared in inputs]
@@ -294,6 +301,24 @@ class Detector:
             path=ready.path,
             skeleton=self.task.info.skeleton,
             calibration=merged.calibration if ready.calibration is None else ready.calibration,
+        )
+
+
+def check_finite(
+    arrays: Mapping[str, np.ndarray], paths: Sequence[Path | None], narrow: bool
+) -> None:
+    """UserError where decoded `arrays` (B, K, ...) hold NaN or infinity: no finite map gives any.
+
+    `paths` are the images' files, as far as they have any; `narrow`: the network ran in float16.
+    """
+    for name, values in arrays.items():
+        if np.isfinite(values).all():
+            continue
+        spoiled = ~np.isfinite(values).reshape(len(values), -1).all(1)
+        path = dict(enumerate(paths)).get(int(spoiled.argmax()))
+        remedy = "float16 is too narrow for it, use bf16" if narrow else "its weights are no good"
+        raise UserError(
+            f"{path or 'an image'}: the network gives {name} that are not finite; {remedy}"
         )
 
 

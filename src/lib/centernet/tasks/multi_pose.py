@@ -241,6 +241,6 @@ def heat_at(heat: Tensor | Logits, points: Tensor) -> Tensor:
     height, width = heat.shape[-2:]
     x, y = points.floor().unbind(3)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    index = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).long()
+    index = torch.where(inside, y * width + x, 0).long()  # a NaN is outside too
     values = heat.at(index) if isinstance(heat, Logits) else heat.flatten(2).gather(2, index)
     return values * inside
