@@ -1,7 +1,8 @@
 """Suite `dcn`: deformable convolution beside torchvision's and the plain one of the same shape.
 
 Layers are those of the networks at 512 x 512 pixels, offsets random with a deviation of 1.5 pixels,
-as after training. A row of a network is the sum of its layers; the short suite has resdcn_18 alone.
+as after training. A row of a network is the sum of its layers; the short suite has resdcn_18 alone,
+and of the backward pass, which takes torchvision a second, one of its layers.
 """
 
 from __future__ import annotations
@@ -158,14 +159,15 @@ def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
     layers = [layer for layer in LAYERS if any(getattr(layer, name) for name in networks)]
     for title in passes:
         sides, pairs = PASSES[title]
+        timed = layers[:1] if short and title == "backward" else layers
         totals: dict[str, Rounds] = {}
-        for layer in layers:
+        for layer in timed:
             with torch.inference_mode() if title == "forward" else torch.enable_grad():
                 rounds = rounds_of(sides(layer))
             for pair in pairs:
                 share = reached(layer.gflop, rounds, pair, title, ceilings)
                 yield row("dcn", f"{layer} {title}", rounds, *pair, share)
-            for network in networks:
+            for network in networks if timed is layers else ():
                 if count := getattr(layer, network):
                     part = rounds * count
                     totals[network] = totals[network] + part if network in totals else part

@@ -39,7 +39,7 @@ def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:
     yield from soft_nms_rows()
     os.environ.setdefault("RAYON_NUM_THREADS", "1")  # read when hotcoco is first used
     if find_spec(FAST) is not None:
-        yield coco_row(100 if short else 1000)
+        yield coco_row(40 if short else 1000)
     if not short:
         yield from kitti.rows(400)
 
