@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from centernet.datasets.augment import View, normalise
 from centernet.datasets.objects import Objects
+from centernet.datasets.published import PUBLISHED
 from centernet.tasks import TASKS
 from tests.parity_cases import cases, recipe
 from tests.tasks.recorded import info, make_task, objects
@@ -120,3 +121,21 @@ def test_ctdet_decodes_what_it_encoded(drawn):
     for (c, box), (c_wanted, box_wanted) in zip(ours, wanted, strict=True):
         assert c == c_wanted
         assert box == pytest.approx(box_wanted, abs=1e-3)
+
+
+@pytest.mark.parametrize("encode", ["encode", "sketch"])
+@pytest.mark.parametrize("name", ["ctdet", "multi_pose", "ddd", "triplet"])
+def test_a_box_that_is_no_number_is_passed_over(name: str, encode: str) -> None:
+    """Sources of the project drop such boxes; of another's, none must become an index."""
+    task = TASKS[name](PUBLISHED[TASKS[name].default_dataset])
+    boxes = np.array([[2, 3, 9, 9], [np.nan] * 4, [4, np.nan, 9, 9]], np.float32)
+    joints = np.full((3, 17, 3), 5.0, np.float32) if name == "multi_pose" else None
+    whole, clean = (
+        getattr(task, encode)(
+            Objects(boxes[:n], np.zeros(n, np.int64), joints if joints is None else joints[:n]),
+            (31, 31),
+        )
+        for n in (3, 1)
+    )
+    for key, value in clean.items():
+        np.testing.assert_array_equal(whole[key], value, err_msg=key)

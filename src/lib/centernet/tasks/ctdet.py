@@ -165,7 +165,7 @@ def encode_boxes(
         x2 = min(max(boxes[n, 2], np.float32(0)), np.float32(width - 1))
         y2 = min(max(boxes[n, 3], np.float32(0)), np.float32(height - 1))
         w, h = x2 - x1, y2 - y1
-        if w <= 0 or h <= 0 or classes[n] < 0:
+        if not (w > 0 and h > 0) or classes[n] < 0:  # also of a box that is NaN
             continue
         centre_x, centre_y = np.float32((x1 + x2) / 2), np.float32((y1 + y2) / 2)
         x, y = int(centre_x), int(centre_y)

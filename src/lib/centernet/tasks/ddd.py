@@ -285,7 +285,7 @@ def encode_boxes(
         x2 = min(max(boxes[n, 2], np.float32(0)), np.float32(width - 1))
         y2 = min(max(boxes[n, 3], np.float32(0)), np.float32(height - 1))
         w, h, kind = x2 - x1, y2 - y1, classes[n]
-        if w <= 0 or h <= 0 or kind < -1 - count:
+        if not (w > 0 and h > 0) or kind < -1 - count:  # also of a box that is NaN
             continue
         centre_x, centre_y = np.float32((x1 + x2) / 2), np.float32((y1 + y2) / 2)
         x, y = int(centre_x), int(centre_y)

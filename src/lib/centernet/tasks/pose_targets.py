@@ -55,7 +55,8 @@ def encode_people(
         x2 = min(max(boxes[n, 2], np.float32(0)), np.float32(width - 1))
         y2 = min(max(boxes[n, 3], np.float32(0)), np.float32(height - 1))
         w, h = x2 - x1, y2 - y1
-        if classes[n] < 0 or ((w <= 0 or h <= 0) and not rotated):
+        outside = w <= 0 or h <= 0
+        if classes[n] < 0 or np.isnan(w + h) or (outside and not rotated):
             continue
         centre_x, centre_y = np.float32((x1 + x2) / 2), np.float32((y1 + y2) / 2)
         x, y = int(centre_x), int(centre_y)

@@ -329,7 +329,7 @@ def encode_triplets(
             continue
         x1, x2 = min(max(boxes[n, 0], 0.0), right), min(max(boxes[n, 2], 0.0), right)
         y1, y2 = min(max(boxes[n, 1], 0.0), bottom), min(max(boxes[n, 3], 0.0), bottom)
-        if x2 <= x1 or y2 <= y1:
+        if not (x2 > x1 and y2 > y1):  # also of a box that is NaN
             continue
         radius = max(0, int(rim_radius(math.ceil(y2 - y1), math.ceil(x2 - x1), OVERLAP)))
         points = ((x1, y1), (x2, y2), ((x1 + x2) / 2, (y1 + y2) / 2))
