@@ -198,3 +198,35 @@ def test_the_copy_is_for_testing() -> None:
     assert model.training
     assert not lean.training
     assert lean.backbone.features[0][0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+class Pair(nn.Module):
+    """Convolution and norm, as a backbone of somebody else's might call them."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.first, self.norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+        self.second, self.other = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.how == "by name":
+            x = self.norm(input=self.first(input=x))
+        else:
+            x = self.norm(self.first(x))
+        if self.how == "weight read":
+            x = nn.functional.conv2d(x, self.first.weight, padding=1)
+        x = self.other(self.second(x))
+        return x * len(x) if self.how == "counted" else x
+
+
+@pytest.mark.parametrize("how", ["by name", "weight read", "weight shared", "counted"])
+def test_ways_of_calling(how: str) -> None:
+    model = Pair(how)
+    if how == "weight shared":
+        model.second.weight = model.first.weight
+    awaken(model.eval())
+    x = torch.randn(2, 3, 6, 5)
+    lean = fused(model)
+    assert norms(lean) == {"weight read": 1, "counted": 2}.get(how, 0)
+    agree(lean(x), model(x))

@@ -18,7 +18,6 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 from torch.fx import Graph, Node, Tracer
-from torch.fx.proxy import TraceError
 
 from centernet.models.networks.DCNv2 import DCN
 from centernet.models.networks.pooling import running_max
@@ -55,7 +54,7 @@ def steps(model: nn.Module) -> Graph:
     defaults = {p.name: p.default for p in parameters if p.default is not Parameter.empty}
     try:
         return _Tracer(autowrap_functions=(running_max,)).trace(model, defaults)
-    except (TraceError, TypeError):  # it decides by values, or counts by them
+    except Exception:  # it decides by values, counts by them, or does what no tracer foresees
         return Graph()
 
 
@@ -67,15 +66,19 @@ def pairs(
 ) -> list[tuple[Node, Node]]:
     """Calls of two modules where the second is all that reads the first's output.
 
-    Either module is called once in the whole `graph` of `model`.
+    Either module is called once in the whole `graph` of `model`, which reads neither's parameters
+    besides.
     """
+    read = {node.target.rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     found = []
     for node in graph.nodes:
         if node.op != "call_module" or not is_second(model.get_submodule(node.target)):
             continue
-        before = node.args[0]
+        [before] = node.all_input_nodes
         if before.op != "call_module" or len(before.users) != 1:
+            continue
+        if read & {before.target, node.target}:
             continue
         alone = calls[before.target] == calls[node.target] == 1
         if alone and is_first(model.get_submodule(before.target)):
@@ -87,7 +90,7 @@ def bypass(model: nn.Module, node: Node) -> None:
     """Put nn.Identity in the place of the module that `node` calls, and take out the call."""
     parent, _, name = node.target.rpartition(".")
     setattr(model.get_submodule(parent), name, nn.Identity())
-    node.replace_all_uses_with(node.args[0])
+    node.replace_all_uses_with(node.all_input_nodes[0])
     node.graph.erase_node(node)
 
 
@@ -126,7 +129,9 @@ def fold(conv: Convolution, norm: nn.BatchNorm2d) -> None:
     bias = 0.0 if conv.bias is None else conv.bias.double()
     bias = (bias - norm.running_mean.double()) * scale + shift
     rows, shape = by_outputs(conv)
-    rows.mul_(scale.to(rows.dtype).view(shape))
+    weight = (rows * scale.to(rows.dtype).view(shape)).reshape(conv.weight.shape)
+    # Anew, as another layer may have the same weight.
+    conv.weight = nn.Parameter(weight, requires_grad=conv.weight.requires_grad)
     conv.bias = nn.Parameter(bias.to(conv.weight.dtype), requires_grad=conv.weight.requires_grad)
 
 
