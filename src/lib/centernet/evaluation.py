@@ -8,9 +8,10 @@ from pathlib import Path
 
 from centernet.datasets.image import ImageError
 from centernet.datasets.source import Source
-from centernet.detectors.detector import Detector, Ready
+from centernet.detectors.detector import Detector
 from centernet.detectors.post_mortem import NEAR_ZERO, post_mortem
 from centernet.detectors.prefetch import prefetch
+from centernet.detectors.preprocess import Ready
 from centernet.detectors.results import Detections
 from centernet.errors import UserError
 from centernet.logger import Logger

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from centernet.detectors.detector import Detector, Ready
+from centernet.detectors.detector import Detector
 from centernet.detectors.picture_file import save_picture
+from centernet.detectors.preprocess import Ready
 from centernet.detectors.results import Detections
 from centernet.drawing.flat import blend, heat_map
 

@@ -11,7 +11,8 @@ from centernet.build.checkpoint import as_checkpoint_says
 from centernet.datasets.augment import Size, divisible
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
-from centernet.detectors.detector import Detector, Ready
+from centernet.detectors.detector import Detector
+from centernet.detectors.preprocess import Ready
 from centernet.detectors.results import Detections
 from centernet.error_budget import budget_lines, error_budget
 from centernet.errors import UserError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,15 @@ import torch
 from torch import Tensor
 
 from centernet.datasets.augment import Size, divisible, map_size
-from centernet.detectors.preprocess import Prepared, Preprocess, Triple, as_image, to_batch
+from centernet.detectors.finite import check_finite
+from centernet.detectors.preprocess import (
+    Prepared,
+    Preprocess,
+    Ready,
+    Triple,
+    as_image,
+    to_batch,
+)
 from centernet.detectors.results import Detections
 from centernet.detectors.stream import Frame, Pictures, SourceLike, Video, open_stream
 from centernet.detectors.timing import Timings
@@ -35,18 +43,6 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 WINDOW = 4
 
 Thing = TypeVar("Thing")
-
-
-@dataclass(frozen=True)
-class Ready:
-    """An image prepared at every test scale, and what its result will need to know."""
-
-    scales: list[Prepared]
-    image_size: Size
-    path: Path | None = None
-    calibration: np.ndarray | None = None
-    load_seconds: float = 0.0
-    pre_seconds: float = 0.0
 
 
 class Detector:
@@ -301,24 +297,6 @@ class Detector:
             path=ready.path,
             skeleton=self.task.info.skeleton,
             calibration=merged.calibration if ready.calibration is None else ready.calibration,
-        )
-
-
-def check_finite(
-    arrays: Mapping[str, np.ndarray], paths: Sequence[Path | None], narrow: bool
-) -> None:
-    """UserError where decoded `arrays` (B, K, ...) hold NaN or infinity: no finite map gives any.
-
-    `paths` are the images' files, as far as they have any; `narrow`: the network ran in float16.
-    """
-    for name, values in arrays.items():
-        if np.isfinite(values).all():
-            continue
-        spoiled = ~np.isfinite(values).reshape(len(values), -1).all(1)
-        path = dict(enumerate(paths)).get(int(spoiled.argmax()))
-        remedy = "float16 is too narrow for it, use bf16" if narrow else "its weights are no good"
-        raise UserError(
-            f"{path or 'an image'}: the network gives {name} that are not finite; {remedy}"
         )
 
 

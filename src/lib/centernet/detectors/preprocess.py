@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,6 +28,18 @@ class Prepared:
     @property
     def shape(self) -> tuple[int, ...]:
         return self.input.shape
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An image prepared at every test scale, and what its result will need to know."""
+
+    scales: list[Prepared]
+    image_size: Size
+    path: Path | None = None
+    calibration: np.ndarray | None = None
+    load_seconds: float = 0.0
+    pre_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
