@@ -7,7 +7,7 @@ import select
 import sys
 from collections.abc import Callable
 
-from centernet.errors import UserError
+from centernet.errors import UserError, in_words
 
 BROKEN_PIPE = 141  # as shells report a program that SIGPIPE ended
 
@@ -15,12 +15,14 @@ BROKEN_PIPE = 141  # as shells report a program that SIGPIPE ended
 def exit_code(prog: str, work: Callable[[], None]) -> int:
     """The exit code of `work`: 0, or 130 when it was interrupted.
 
-    A mistake of the user's is 2 and told in one line that begins `prog`. 141, without a word, when
+    A mistake of the user's, a full disk or a folder that may not be written to is 2 and told in one
+    line that begins `prog`. 141, without a word, when
     nobody reads on (`main.py ctdet --help | head`).
     """
     try:
         try:
-            work()
+            with in_words():
+                work()
         finally:
             sys.stdout.flush()  # here, where a closed pipe can still be answered
     except UserError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from centernet.errors import UserError, WriteError, refusal
 
 
 @contextmanager
@@ -13,18 +15,27 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it over `path` when the block ends well.
 
     The temporary file is flushed to the disk before the rename, keeps the suffix of `path` (writers
-    such as cv2.imwrite choose the format by it) and is removed when the block raises.
+    such as cv2.imwrite choose the format by it) and is removed when the block raises. WriteError,
+    which is an OSError too, when the disk is full or the folder may not be written to.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+    except UserError:
+        raise
+    except OSError as error:
+        line = refusal(error, path)
+        if line is None:
+            raise
+        raise WriteError(line.replace(str(temporary), str(path))) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that cannot be written to
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import math
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from centernet.errors import UserError
+from centernet.errors import UserError, WriteError
 from centernet.files import atomic_write
 from centernet.models import mismatch, mmdet, published
 
@@ -54,6 +55,7 @@ def save_checkpoint(
     `model` may be wrapped (data-parallel, compiled); its own keys are written. `description` and
     `training` may hold tensors, numbers, strings, None and dicts, lists and tuples of these, also
     NumPy numbers, paths and dataclasses (stored as plain values); TypeError names anything else.
+    WriteError, an OSError too, when the disk is full or the folder may not be written to.
     """
     state = published.unwrapped(model.state_dict())
     content = {
@@ -64,7 +66,14 @@ def save_checkpoint(
         "training": None if training is None else plain(training, "training"),
     }
     with atomic_write(path) as temporary:
-        torch.save(content, temporary)
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # PyTorch's writer does not tell why
+            free = shutil.disk_usage(temporary.parent).free // 2**20
+            raise WriteError(
+                f"{path}: cannot be written, {free} MiB are free there; make room or choose another"
+                " folder"
+            ) from error
     return Path(path)
 
 

@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, multiprocessing, nn
 
-from centernet.errors import UserError
+from centernet.errors import UserError, in_words
 
 PATIENCE = timedelta(hours=2)  # the others wait this long while the first process evaluates
 
@@ -133,7 +133,8 @@ def _run(
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
     try:
-        function(*args)
+        with in_words():
+            function(*args)
     except UserError as error:
         complaints.put(str(error))
         raise SystemExit(2) from None
