@@ -106,6 +106,21 @@ class TestTrain:
         assert "nothing to resume" in capsys.readouterr().out
         assert [row["epoch"] for row in rows(root, "c") if row["phase"] == "train"] == [1]
 
+    def test_fine_tuning_killed_in_its_first_epoch_starts_from_the_same_weights(
+        self, root: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        line = f"--exp_id tune --num_epochs 1 --load_model {root}/exp/ctdet/a/model_last.pth"
+        assert train(root, line) == 0
+        whole = weights(root, "tune")
+        for path in (root / "exp" / "ctdet" / "tune").glob("*.pth"):
+            path.unlink()  # what a kill in the first epoch leaves
+        capsys.readouterr()
+        assert cli.train(["ctdet", "--exp_id", "tune", "--resume"], root) == 0
+        assert "nothing to resume" in capsys.readouterr().out
+        again = weights(root, "tune")
+        assert all(torch.equal(whole[key], again[key]) for key in whole)
+        assert {row["epoch"] for row in rows(root, "tune")} == {1}
+
     def test_validates_only(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         model = root / "exp" / "ctdet" / "a" / "model_last.pth"
         assert train(root, f"--exp_id only --test --load_model {model}") == 0

@@ -371,6 +371,7 @@ class TestResume:
         )
         opt = parse("ctdet --resume", root=tmp_path)
         assert opt.load_model == str(opt.save_dir / "model_last.pth")
+        assert opt.continues
         assert (opt.arch, opt.batch_size, opt.lr) == ("res_18", 8, before.lr)
         assert (opt.lr_step, opt.gpus, opt.data_dir) == ((5,), (-1,), before.data_dir)
         assert opt.own == before.own
@@ -393,6 +394,25 @@ class TestResume:
         opt = parse("ctdet --resume", root=tmp_path)
         assert opt.load_model == ""
         assert any("nothing to resume" in line for line in opt.notices)
+
+    def test_a_run_killed_before_its_first_checkpoint_starts_as_it_did(
+        self, tmp_path: Path
+    ) -> None:
+        line = "ctdet --arch res_18 --weights none --load_model pre.pth"
+        (self.run(tmp_path, line).save_dir / "model_last.pth").unlink()
+        opt = parse("ctdet --resume", root=tmp_path)
+        assert (opt.weights, opt.load_model, opt.continues) == ("none", "pre.pth", False)
+        assert "arch" in opt.given  # else that of pre.pth would be taken
+        assert any("nothing to resume" in line for line in opt.notices)
+        opt.save(opt.save_dir)  # killed again
+        assert parse("ctdet --resume", root=tmp_path).load_model == "pre.pth"
+
+    def test_a_removed_checkpoint_is_not_looked_for(self, tmp_path: Path) -> None:
+        self.run(tmp_path, "ctdet --weights none")
+        opt = parse("ctdet --resume", root=tmp_path)
+        opt.save(opt.save_dir)
+        (opt.save_dir / "model_last.pth").unlink()
+        assert parse("ctdet --resume", root=tmp_path).load_model == ""
 
     def test_a_named_checkpoint_goes_first(self, tmp_path: Path) -> None:
         self.run(tmp_path, "ctdet")

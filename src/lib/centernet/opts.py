@@ -69,15 +69,17 @@ class opts:
         notices = [f"--{name} has no effect{silent[name][1]}" for name in given if name in silent]
 
         values = {flag.name: flag.default for flag in flags}
+        anew, known = _starts_anew(self.verb, given, folder), frozenset(given)
         if given.get("resume"):
-            remembered = self._remembered(folder, flags_of(own))
+            remembered = self._remembered(folder, flags_of(own), anew)
             notices += saved.differences(remembered, given, flags)
             values |= remembered
+            known |= remembered.keys() if anew else frozenset()  # no checkpoint knows better
         values |= given
         values["root"] = root
         values["dataset"] = values["dataset"] or self.tasks[task].default_dataset
         values["data_dir"] = values["data_dir"] or root / "data"
-        notices += _published_rules(values, self.verb) + _starting_point(values, self.verb, folder)
+        notices += _published_rules(values, self.verb) + _starting_point(values, folder, anew)
 
         names = {flag.name for flag in flags}
         others = {name: values.pop(name) for name in list(values) if name not in names}
@@ -87,15 +89,17 @@ class opts:
             task=task,
             verb=self.verb,
             own=own(**own_values),
-            given=frozenset(given),
+            given=known,
+            continues=values["resume"] and not anew,
             command=command,
             notices=tuple(notices),
             without_effect={name: value for name, value in inert.items() if name not in names},
             **values,
         )
 
-    def _remembered(self, folder: Path, own: Sequence[Any]) -> dict[str, Any]:
-        wanted = [flag for flag in common_flags() if flag.name not in saved.OF_THE_MOMENT]
+    def _remembered(self, folder: Path, own: Sequence[Any], anew: bool) -> dict[str, Any]:
+        passing = saved.OF_THE_MOMENT - (saved.OF_THE_START if anew else frozenset())
+        wanted = [flag for flag in common_flags() if flag.name not in passing]
         if self.verb != groups.TRAIN:
             wanted = [flag for flag in wanted if flag.name in saved.OF_THE_MODEL]
         return saved.read_saved(folder / SAVED, [*wanted, *own])
@@ -130,11 +134,19 @@ def _repeated(numbers: Sequence[int]) -> bool:
     return len(set(numbers)) < len(numbers)
 
 
-def _starting_point(values: dict[str, Any], verb: str, folder: Path) -> list[str]:
+def _starts_anew(verb: str, given: Mapping[str, Any], folder: Path) -> bool:
+    """Whether --resume finds a run that was ended before its first checkpoint, or none at all."""
+    resumes = verb == groups.TRAIN and bool(given.get("resume"))
+    return resumes and not given.get("load_model") and not (folder / LAST).exists()
+
+
+def _starting_point(values: dict[str, Any], folder: Path, anew: bool) -> list[str]:
     """Let --resume mean the run's last checkpoint, in `values`; return what to tell."""
-    if not values["resume"] or values["load_model"]:
-        return []
-    if verb == groups.TRAIN and not (folder / LAST).exists():
+    last = str(folder / LAST)
+    if anew:
+        if values["load_model"] == last:
+            values["load_model"] = ""
         return [f"nothing to resume in {folder} yet: training starts from the beginning"]
-    values["load_model"] = str(folder / LAST)
+    if values["resume"] and not values["load_model"]:
+        values["load_model"] = last
     return []

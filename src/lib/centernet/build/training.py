@@ -47,7 +47,7 @@ def make_trainer(
     model = make_network(options, task)
     size = input_size(options, task.resolution(source.info, options.own), model)
     description = describe(task, model, options.arch, options.head_conv, size, options.dataset)
-    if processes.main and not (checkpoint and options.resume):
+    if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(options, task, model, processes)
     validation = {} if options.trainval else make_validation(options, source, size, step, logger)
@@ -70,7 +70,7 @@ def make_trainer(
         resume_command=resume_command(options),
         **validation,
     )
-    if checkpoint and options.resume:
+    if checkpoint and options.continues:
         trainer.resume(checkpoint)
     return trainer
 

@@ -34,8 +34,10 @@ class Options(
     """Every flag of a command as an attribute, those of the task included; nothing changes later.
 
     `own` is the task's own group, as the task takes it. `given` are the flags that were on the
-    command line, `notices` what the user should be told, `without_effect` the values of flags that
-    are accepted but mean nothing here.
+    command line. `continues` tells that training goes on where `load_model` was saved, `resume`
+    only that this was asked for: a run without a checkpoint starts again. `notices` is what the
+    user should be told, `without_effect` the values of flags that are accepted but mean nothing
+    here.
     """
 
     task: str
@@ -46,6 +48,7 @@ class Options(
     data_dir: Path = Path("data")
     lr: float = 1.25e-4
     given: frozenset[str] = frozenset()
+    continues: bool = False
     command: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     without_effect: Mapping[str, Any] = field(default_factory=dict, hash=False)

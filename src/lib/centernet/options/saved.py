@@ -16,6 +16,8 @@ OF_THE_MOMENT = frozenset([
     "resume", "load_model", "weights", "test", "debug", "root", "demo", "output", "show", "exp_id",
     "dry_run", "offline",
 ])
+# Those of them that a run goes by until its first checkpoint is there.
+OF_THE_START = frozenset(["load_model", "weights"])
 # What belongs to the network, also when it is tested or shown.
 OF_THE_MODEL = frozenset([
     "arch", "head_conv", "down_ratio", "input_res", "input_h", "input_w", "dataset", "data_dir",
