@@ -10,7 +10,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from centernet.datasets import open_source
-from centernet.datasets.coco import open_coco
+from centernet.datasets.coco import open_coco, read_json
 from centernet.datasets.image import ImageError
 from centernet.datasets.skeleton import COCO_JOINTS, COCO_SIGMAS
 from centernet.errors import UserError
@@ -297,6 +297,12 @@ def test_files_that_are_no_coco_files(tmp_path: Path, text: str, message: str) -
     (tmp_path / "t.json").write_text(text)
     with pytest.raises(UserError, match=message):
         open_coco(tmp_path / "t.json", tmp_path)
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('\ufeff{"images": []}', encoding="utf-8")
+    assert read_json(path)["images"] == []
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -152,3 +152,13 @@ def test_raccoons_with_grey_pictures() -> None:
             assert image.shape[2] == 3
             assert (objects.boxes[:, 2:] <= image.shape[1::-1]).all()
     assert total == 172
+
+
+def test_a_list_from_windows(tmp_path: Path) -> None:
+    write_voc(tmp_path, {"train": ["000001"]}, {"000001": [("car", (1, 1, 10, 20))]})
+    path = tmp_path / "ImageSets" / "Main" / "train.txt"
+    path.write_bytes(b"\xef\xbb\xbf000001\r\n")
+    assert open_voc_folder(tmp_path, "train").image_id(0) == "000001"
+    path.write_bytes(b"\xff\xfe0\x00")
+    with pytest.raises(UserError, match=r"train\.txt: not text in UTF-8"):
+        open_voc_folder(tmp_path, "train")

@@ -110,6 +110,36 @@ def test_unreadable_pictures_are_left_out(tmp_path: Path) -> None:
     assert "image 'images/train/b.png':" in source.report.lines()[0]
 
 
+def test_a_label_that_is_no_text_leaves_its_picture_out(tmp_path: Path) -> None:
+    root = write_folder(tmp_path)
+    write_image(root / "images" / "train" / "b.png")
+    (root / "labels" / "train" / "b.txt").write_bytes(b"\xff\xfe0\x00")
+    source = open_yolo(root, "train")
+    assert [source.path(n).name for n in range(len(source))] == ["a.png"]
+    (told,) = source.report.lines()
+    assert told.startswith(f"{root.name}: image 'images/train/b.png': {root}")
+    assert "b.txt: not text in UTF-8" in told
+    with pytest.raises(UserError, match=r"b\.txt: not text"):
+        open_yolo(root, "train", strict=True)
+
+
+def test_byte_order_marks_of_windows_belong_to_no_name(tmp_path: Path) -> None:
+    root = write_folder(tmp_path, label="\ufeff1 0.5 0.5 0.2 0.5\n")
+    (root / "classes.txt").write_text("\ufeffcat\ndog\n", encoding="utf-8")
+    source = open_yolo(root, "train")
+    assert source.info.class_names == ("cat", "dog")
+    assert source.objects(0).classes.tolist() == [1]
+    (root / "data.yaml").write_text("\ufeffnames: [a, b]\n", encoding="utf-8")
+    assert open_yolo(root, "train").info.class_names == ("a", "b")
+
+
+def test_names_in_another_encoding_are_an_error(tmp_path: Path) -> None:
+    root = write_folder(tmp_path)
+    (root / "data.yaml").write_bytes("names: [caf\xe9]\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"data\.yaml: not text in UTF-8 .*; save it as UTF-8"):
+        open_yolo(root, "train")
+
+
 def test_turned_pictures_are_taken_upright(tmp_path: Path) -> None:
     root = write_folder(tmp_path, label="0 0.5 0.25 1 0.5")
     data = cv2.imencode(".jpg", np.zeros((40, 60, 3), np.uint8))[1].tobytes()

@@ -1,4 +1,4 @@
-"""Writing files so that a killed process never leaves half of one."""
+"""Writing files so that a killed process never leaves half of one; reading a user's text files."""
 
 from __future__ import annotations
 
@@ -43,3 +43,16 @@ def write_text(path: str | Path, text: str) -> Path:
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Lines of a user's text file: UTF-8, with a byte order mark (as Windows writes) or without.
+
+    UserError when it cannot be read or is in another encoding.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text in UTF-8 ({error.reason}); save it as UTF-8") from None

@@ -137,7 +137,7 @@ def _folder_of(files: Sequence[str], candidates: Sequence[Path]) -> Path:
 def read_json(path: Path) -> Json:
     """The file's object, its parts known to be lists of objects; UserError when they are not."""
     try:
-        with open(path, encoding="utf-8") as file, _no_collection():
+        with open(path, encoding="utf-8-sig") as file, _no_collection():
             data = json.load(file)
     except FileNotFoundError:
         raise UserError(f"{path}: no such annotation file") from None

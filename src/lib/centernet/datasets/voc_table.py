@@ -15,6 +15,7 @@ from centernet.datasets.image import SUFFIXES
 from centernet.datasets.inspect import Report
 from centernet.datasets.table import Table
 from centernet.errors import UserError
+from centernet.files import read_lines
 
 
 class VocList(NamedTuple):
@@ -29,8 +30,7 @@ class VocList(NamedTuple):
 
     def stems(self) -> list[str]:
         """Names of the images without suffix, in the order of the list."""
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        return [line.strip() for line in lines if line.strip()]
+        return [line.strip() for line in read_lines(self.path) if line.strip()]
 
 
 class _Object(NamedTuple):

@@ -23,9 +23,16 @@ from centernet.datasets.table import Table
 from centernet.datasets.table_source import TableSource
 from centernet.datasets.yolo_names import read_data_yaml
 from centernet.errors import UserError
+from centernet.files import read_lines
 
 _PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
+
+
+class _Picture(NamedTuple):
+    file: str  # relative to the folder of the data set
+    size: tuple[int, int]  # height, width
+    lines: list[str]  # of its label file
 
 
 class _Row(NamedTuple):
@@ -59,8 +66,9 @@ def open_yolo(
     described = _described(root)
     files = _image_files(root, split, described)
     names = described.get("names") or _classes_txt(root)
-    sizes, files = _sizes(root, files, report)
-    rows = [row for n, file in enumerate(files) for row in _rows(root, file, n, sizes[n], report)]
+    pictures = _pictures(root, files, report)
+    files, sizes = [p.file for p in pictures], [p.size for p in pictures]
+    rows = [row for n, picture in enumerate(pictures) for row in _rows(picture, n, report)]
     if not names:
         names = [str(n) for n in range(_highest_class(root) + 1)]
     known = [row for row in rows if _is_known(row, files, len(names), report)]
@@ -81,8 +89,7 @@ def _described(root: Path) -> dict[str, Any]:
 def _classes_txt(root: Path) -> list[str]:
     for path in (root / "classes.txt", root / "labels" / "classes.txt"):
         if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return [line.strip() for line in lines if line.strip()]
+            return [line.strip() for line in read_lines(path) if line.strip()]
     return []
 
 
@@ -94,7 +101,7 @@ def _image_files(root: Path, split: str, described: dict[str, Any]) -> list[str]
         if candidate.is_dir():
             found = sorted(p for p in candidate.rglob("*") if p.suffix.lower() in SUFFIXES)
         elif candidate.is_file():
-            lines = candidate.read_text(encoding="utf-8").splitlines()
+            lines = read_lines(candidate)
             found = [candidate.parent / line.strip() for line in lines if line.strip()]
         else:
             continue
@@ -117,21 +124,22 @@ def _candidates(root: Path, split: str, described: dict[str, Any]) -> list[Path]
     return candidates
 
 
-def _sizes(
-    root: Path, files: Sequence[str], report: Report
-) -> tuple[list[tuple[int, int]], list[str]]:
-    """(height, width) of the images that can be read, and their names."""
-    sizes, readable = [], []
+def _pictures(root: Path, files: Sequence[str], report: Report) -> list[_Picture]:
+    """The images that can be read, and whose labels can be, if they have any."""
+    found = []
     for file in files:
+        label = _label_file(root, file)
         try:
-            sizes.append(image_size(root / file, upright=True))
-        except ImageError as error:
-            report.drop(f"image '{file}'", "unreadable image", str(error))
+            size = image_size(root / file, upright=True)
+            lines = read_lines(label) if label.is_file() else []
+        except UserError as error:
+            what = "image" if isinstance(error, ImageError) else "label"
+            report.drop(f"image '{file}'", f"unreadable {what}", str(error))
         else:
-            readable.append(file)
-    if files and not readable:
+            found.append(_Picture(file, size, lines))
+    if files and not found:
         raise UserError(f"{root}: none of its {len(files)} images can be read")
-    return sizes, readable
+    return found
 
 
 def _label_file(root: Path, file: str) -> Path:
@@ -143,14 +151,10 @@ def _label_file(root: Path, file: str) -> Path:
     return root.joinpath(*parts)
 
 
-def _rows(root: Path, file: str, image: int, size: tuple[int, int], report: Report) -> list[_Row]:
-    label = _label_file(root, file)
-    if not label.is_file():
-        return []
+def _rows(picture: _Picture, image: int, report: Report) -> list[_Row]:
     rows = []
-    height, width = size
-    lines = label.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, 1):
+    height, width = picture.size
+    for number, line in enumerate(picture.lines, 1):
         fields = line.split()
         if not fields:
             continue
@@ -168,10 +172,9 @@ def _rows(root: Path, file: str, image: int, size: tuple[int, int], report: Repo
             box = float(x1), float(y1), float(x2 - x1), float(y2 - y1)
             rows.append(_Row(image, number, category, box, points.ravel().tolist()))
         else:
-            detail = (
-                f"line {number} of {label.name} is neither a class with four numbers nor a polygon"
-            )
-            report.drop(f"annotation {number}, '{file}'", "malformed line", detail)
+            label = Path(picture.file).with_suffix(".txt").name
+            detail = f"line {number} of {label} is neither a class with four numbers nor a polygon"
+            report.drop(f"annotation {number}, '{picture.file}'", "malformed line", detail)
     return rows
 
 
@@ -189,11 +192,18 @@ def _highest_class(root: Path) -> int:
     for path in root.rglob("*.txt"):
         if "labels" not in path.parts:
             continue
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in _lines_if_text(path):
             first = line.split(maxsplit=1)[:1]
             if first and first[0].isdigit():
                 highest = max(highest, int(first[0]))
     return highest
+
+
+def _lines_if_text(path: Path) -> list[str]:
+    try:
+        return read_lines(path)
+    except UserError:
+        return []  # reported where the part it belongs to is read
 
 
 def _table(files: Sequence[str], sizes: Sequence[tuple[int, int]], rows: Sequence[_Row]) -> Table:

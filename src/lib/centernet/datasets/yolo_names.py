@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from centernet.errors import UserError
+from centernet.files import read_lines
 
 _KEYS = ("path", "train", "val", "valid", "test")
 _ENTRY = re.compile(r"^(?P<key>[\w'\"]+)\s*:\s*(?P<value>.*)$")
@@ -21,7 +22,7 @@ def read_data_yaml(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     block: str | None = None  # top-level key whose indented lines follow
     lines: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_lines(path):
         line = _without_comment(line).rstrip()
         if not line.strip():
             continue

@@ -192,7 +192,7 @@ def _images_in(folder: Path) -> list[Path]:
 def _listed_in(path: Path) -> list[Path]:
     """Paths of a text file, one a line; relative ones start at the file's folder."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file with one image path a line") from None
     found = [path.parent / line.strip() for line in lines if line.strip()]
