@@ -174,6 +174,36 @@ class TestTest:
     def test_ways_to_test(self, root: Path, how: str) -> None:
         assert cli.test(f"ctdet --exp_id a --resume {how}".split(), root) == 0
 
+    @pytest.mark.parametrize(
+        ("names", "code", "told"),
+        [
+            (("bright", "dark"), 2, "has the classes in the order dark, bright, the data bright, "),
+            (
+                ("black", "white"),
+                0,
+                "learned 2 classes (dark, bright), the data has 2 classes (black, wh",
+            ),
+        ],
+    )
+    def test_classes_of_other_names(
+        self,
+        root: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        names: tuple[str, str],
+        code: int,
+        told: str,
+    ) -> None:
+        """A network that is read with the classes of other data would be judged wrongly."""
+        data = json.loads((root / "tiny" / "val.json").read_text())
+        for row, name in zip(data["categories"], names, strict=True):
+            row["name"] = name
+        (tmp_path / "val.json").write_text(json.dumps(data))
+        line = f"ctdet --exp_id a --resume --val_json {tmp_path}/val.json"
+        assert cli.test(line.split(), root) == code
+        said = capsys.readouterr()
+        assert told in said.out + said.err
+
     @pytest.mark.parametrize("level", ["1", "2", "3", "4"])
     def test_debug_draws_detections_and_heat_maps(self, root: Path, level: str) -> None:
         folder = root / "exp" / "ctdet" / "a" / "debug"

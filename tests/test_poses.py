@@ -129,20 +129,24 @@ def test_joints_must_be_the_same_in_both_parts(
         for flags in ([], ["--trainval"]):
             assert train(tmp_path, mixed, *flags) == 2
             said = capsys.readouterr().err.splitlines()[-1]
-            assert "different joints, 4 (top, left, bottom, right) and" in said
-            assert f"{len(joints)} ({joints[0]}, " in said
+            assert "has 4 joints (top, left, bottom, right), the validation part " in said
+            assert f"{len(joints)} joints ({joints[0]}, " in said
 
 
 def test_a_test_on_other_joints_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_tiny_coco(tmp_path / "tiny", joints=SKELETONS[4])
     assert train(tmp_path, data, "--num_iters", "1", "--val_intervals", "0") == 0
+    others = tuple(name.upper() for name in SKELETONS[4])
+    renamed = write_tiny_coco(tmp_path / "renamed", joints=others)
     turned = write_tiny_coco(tmp_path / "turned", joints=SKELETONS[4][::-1])
     more = write_tiny_coco(tmp_path / "more", joints=SKELETONS[13])
     words = ["multi_pose", "--resume", "--gpus", "-1"]
-    told = "the checkpoint learned 4 joints (top, left, bottom, right), the data has (right, "
-    for own, expected in ((data, False), (turned, True)):
+    told = "learned 4 joints (top, left, bottom, right), the data has 4 joints (TOP, LEFT, "
+    for own, expected in ((data, False), (renamed, True)):
         capsys.readouterr()
         assert cli.test([*words, *own], tmp_path) == 0
         assert (told in capsys.readouterr().out) == expected
+    assert cli.test([*words, *turned], tmp_path) == 2
+    assert "has the joints in the order top, left, bottom, right, " in capsys.readouterr().err
     assert cli.test([*words, *more], tmp_path) == 2
     assert "the checkpoint has 4 joints (top, left, bottom, right)" in capsys.readouterr().err

@@ -257,6 +257,13 @@ def test_other_class_names_are_reported() -> None:
     assert report == "loaded 15/15; its classes were 4 classes (cat, dog, bird, ...)"
 
 
+def test_classes_in_another_order_are_other_classes() -> None:
+    file = Checkpoint(Tiny().state_dict(), DESCRIPTION)
+    wanted = {"class_names": ["dog", "cat", "bird", "fish"]}
+    with pytest.raises(UserError, match="order cat, dog, bird, fish, the data dog, cat, bird, fi"):
+        load_weights(Tiny(), file, strict=True, wanted=wanted)
+
+
 def test_extremenet_head_names() -> None:
     """Heat maps and offsets arrive in exdet's heads; `ct_heats` is not taken for `t_heats`."""
     names = ("hm_t", "hm_l", "hm_b", "hm_r", "hm_c", "reg_t", "reg_l", "reg_b", "reg_r")

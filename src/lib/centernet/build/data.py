@@ -12,6 +12,7 @@ from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
 from centernet.errors import UserError
 from centernet.logger import Logger
+from centernet.models.mismatch import other_order
 from centernet.options.flag import flags_of
 from centernet.options.groups import Data
 from centernet.options.options import Options
@@ -61,36 +62,41 @@ def check_joints(task: type[Task], trained: Sequence[str], other: Sequence[str])
     In another order each would be judged as another.
     """
     if "keypoints" in task.needs and list(trained) != list(other):
-        first, second = (f"{len(names)} ({', '.join(names)})" for names in (trained, other))
+        first, second = (_counted("joints", names) for names in (trained, other))
         raise UserError(
-            f"the training and validation parts have different joints, {first} and {second}; give"
-            " both files the same 'keypoints' in the same order"
+            f"the training part has {first}, the validation part {second}; give both files the same"
+            " 'keypoints' in the same order"
         )
 
 
 def renamed(said: Mapping[str, Any], info: Info) -> list[str]:
     """What the data calls otherwise than a checkpoint whose description is `said`, one line each.
 
-    They are matched by their order: perhaps another spelling, perhaps other things. UserError when
-    there are more or fewer joints than the network has.
+    UserError where the checkpoint learned the same in another order, or more or fewer joints.
     """
     lines = []
     for noun, field in (("classes", "class_names"), ("joints", "joints")):
         learned, there = list(said.get(field) or ()), list(getattr(info, field))
         if learned == there or not learned or not there:
             continue
-        words = f"{len(learned)} {noun} ({', '.join(learned)})"
+        if problem := other_order(noun, learned, there):
+            raise UserError(f"the checkpoint {problem}")
         if len(learned) == len(there):
             lines.append(
-                f"the checkpoint learned {words}, the data has ({', '.join(there)}): each is taken"
-                " for the one in its place"
+                f"the checkpoint learned {_counted(noun, learned)}, the data has"
+                f" {_counted(noun, there)}: each is taken for the one in its place"
             )
         elif field == "joints":
             raise UserError(
-                f"the checkpoint has {words}, data set {info.name} has {len(there)}"
-                f" ({', '.join(there)}); test on the joints that it was trained on"
+                f"the checkpoint has {_counted(noun, learned)}, data set {info.name} has"
+                f" {_counted(noun, there)}; test on the joints that it was trained on"
             )
     return lines
+
+
+def _counted(noun: str, names: Sequence[str]) -> str:
+    shown = [*names[:6], "..."] if len(names) > 7 else names
+    return f"{len(names)} {noun} ({', '.join(shown)})"
 
 
 def training_source(options: Options, logger: Logger) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ def cause(
     if task and asked and task != asked:
         return f"is a checkpoint of task {task}, not of {asked}; run {task} or name another file"
     if not comparison.misshapen and not comparison.missing:
-        return None
+        return other_order("classes", _class_names(described), _class_names(wanted))
     for name, flag in (("arch", "--arch"), ("head_conv", "--head_conv")):
         theirs, ours = described.get(name), wanted.get(name)
         if theirs is not None and ours is not None and theirs != ours:
@@ -66,6 +66,28 @@ def cause(
         or _absent_heads(comparison)
         or _other_network(comparison)
     )
+
+
+def other_order(noun: str, theirs: Sequence[str], ours: Sequence[str]) -> str | None:
+    """What is wrong where a file and the data have the same names, but not in the same order."""
+    if theirs == ours or sorted(theirs) != sorted(ours):
+        return None
+    return (
+        f"has the {noun} in the order {', '.join(theirs)}, the data {', '.join(ours)}: each would"
+        " be taken for another; give the data's (COCO: in 'categories') the order of the checkpoint"
+    )
+
+
+def _class_names(facts: Mapping[str, Any]) -> list[str]:
+    return [str(name) for name in facts.get("class_names") or ()]
+
+
+def _other_names(described: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    """How the classes of the file and of the network are called, where only the names differ."""
+    theirs, ours = _class_names(described), _class_names(wanted)
+    if theirs == ours or len(theirs) != len(ours):
+        return None
+    return f"its classes were {_named(len(theirs), theirs)}"
 
 
 def _classes(
@@ -92,6 +114,7 @@ def _class_counts(comparison: Comparison) -> tuple[int, int] | None:
 
 
 def _named(count: int, names: Iterable[str] | None) -> str:
+    """`count` classes in words, with the first of their names."""
     noun = "class" if count == 1 else "classes"
     names = list(names or ())
     if not names:
@@ -134,10 +157,8 @@ def report(comparison: Comparison, described: Mapping[str, Any], wanted: Mapping
     unused = [key for key in comparison.unused if not key.endswith(COUNTERS)]
     if unused:
         parts.append(f"not used: {_listed(published_key(key) for key in unused)}")
-    theirs, ours = described.get("class_names"), wanted.get("class_names")
-    if theirs and ours and len(theirs) == len(ours) and list(theirs) != list(ours):
-        parts.append(f"its classes were {_named(len(theirs), theirs)}")
-    return "; ".join(parts)
+    renamed = _other_names(described, wanted)
+    return "; ".join([*parts, renamed] if renamed else parts)
 
 
 def _grouped(comparison: Comparison) -> dict[str, list[str]]:
