@@ -121,6 +121,14 @@ class TestTrain:
         assert all(torch.equal(whole[key], again[key]) for key in whole)
         assert {row["epoch"] for row in rows(root, "tune")} == {1}
 
+    def test_a_metric_that_is_none_stops_before_training(
+        self, root: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert train(root, "--exp_id odd --metric AP_50 --num_epochs 1") == 2
+        said = capsys.readouterr()
+        assert "--metric: unknown metric 'AP_50'; did you mean AP50? choose from loss, " in said.err
+        assert "epoch 1" not in said.out
+
     def test_validates_only(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         model = root / "exp" / "ctdet" / "a" / "model_last.pth"
         assert train(root, f"--exp_id only --test --load_model {model}") == 0

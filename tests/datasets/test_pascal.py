@@ -65,6 +65,7 @@ def test_evaluation_gives_both_measures(tmp_path: Path, capsys: pytest.CaptureFi
     found = {"000002": Detections([[4, 5, 14, 25]], [0.8], [cat])}
     metrics = source.evaluate(found, tmp_path / "out")
     assert next(iter(metrics)) == "AP"
+    assert list(metrics) == list(source.metric_names)
     assert [metrics[name] for name in ("AP", "VOC07", "VOC12")] == [pytest.approx(1)] * 3
     assert "Pascal VOC, IoU 0.5" in capsys.readouterr().out
     rows = json.loads((tmp_path / "out" / "results.json").read_text())

@@ -263,6 +263,8 @@ def test_best_by_metric_and_by_loss() -> None:
     ]
     lowest = Best("loss")
     assert [lowest.improve({"loss": x}) for x in (3.0, 2.0, 2.5, 1.0)] == [True, True, False, True]
+    part = Best("hm_loss")
+    assert [part.improve({"hm_loss": x}) for x in (3.0, 2.0, 2.5)] == [True, True, False]
     assert not best.improve({})
     with pytest.raises(UserError, match="--metric AP: validation gives only loss, AR"):
         best.improve({"loss": 1.0, "AR": 0.2})

@@ -22,6 +22,7 @@ from centernet.models.checkpoint import Checkpoint, load_weights
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.segment import recompute
 from centernet.models.pretrained import initialise
+from centernet.options.flag import unknown
 from centernet.options.options import Options
 from centernet.tasks import TASKS, Task
 from centernet.tasks.oracle import Oracle
@@ -181,6 +182,7 @@ def make_validation(
     check_joints(type(step.task), training.info.joints, source.info.joints)
     for line in compare(training, source):
         logger.write(line)
+    check_metric(options.metric, step.task, source)
 
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
         detector = Detector(
@@ -194,6 +196,18 @@ def make_validation(
 
     loader = make_loader(options, source, step, size, training=False)
     return {"val_loader": loader, "evaluate": measure}
+
+
+def check_metric(name: str | None, task: Task, source: Source) -> None:
+    """Raise UserError for a --metric that no validation on `source` will give, where that is known.
+
+    The others are found out at the first validation, which may be hours later.
+    """
+    if name is None or not source.metric_names:
+        return
+    losses = dict.fromkeys(["loss", *(head.stat for head in task.heads.values())])
+    if name not in losses and name not in source.metric_names:
+        raise UserError(f"--metric: {unknown('metric', name, [*losses, *source.metric_names])}")
 
 
 def resume_command(options: Options) -> str:

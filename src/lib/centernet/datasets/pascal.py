@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from centernet.datasets.absent import absent
 from centernet.datasets.evaluate.coco import evaluate_coco
-from centernet.datasets.evaluate.voc import evaluate_voc, write_voc_results
+from centernet.datasets.evaluate.voc import VOC_METRICS, evaluate_voc, write_voc_results
 from centernet.datasets.inspect import Report, checked
 from centernet.datasets.source import Info
 from centernet.datasets.table_source import TableSource
@@ -40,6 +40,11 @@ _BASES = ("voc/VOCdevkit", "voc", "pascal/VOCdevkit", "pascal", "VOCdevkit", "")
 
 class VocSource(TableSource):
     """A table source whose results are judged by Pascal VOC's measure too."""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """COCO's metrics and Pascal VOC's."""
+        return (*super().metric_names, *VOC_METRICS)
 
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
         """COCO's metrics, then VOC07 (11 points) and VOC12 (area) at IoU 0.5.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +53,7 @@ class Source(ABC):
 
     info: Info
     results_name: str = "results.json"  # of the file by which `evaluate` can be told from another
+    metric_names: Collection[str] = ()  # what `evaluate` will give, where it is known before
     strict: bool = False  # stop at the first bad object or image instead of dropping it
 
     @abstractmethod

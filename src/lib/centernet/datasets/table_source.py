@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.datasets.evaluate.coco import evaluate_coco
+from centernet.datasets.evaluate.coco import coco_metrics, evaluate_coco
 from centernet.datasets.image import ImageError, read_image
 from centernet.datasets.inspect import Report
 from centernet.datasets.objects import Objects
@@ -67,6 +67,12 @@ class TableSource(Source):
 
     def objects(self, index: int) -> Objects:
         return self.table.objects(index, self.wanted)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """COCO's metrics, of keypoints too where they are used."""
+        jointed = self.table.keypoints is not None and "keypoints" in (self.wanted or ())
+        return coco_metrics(jointed)
 
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
         """COCO's metrics; "AP" is that of keypoints for detections that have them."""

@@ -17,7 +17,7 @@ LAST, BEST = "model_last.pth", "model_best.pth"
 
 @dataclass
 class Best:
-    """The best value so far of the metric that a run is judged by; "loss" is better when lower."""
+    """The best value so far of the metric that a run is judged by; losses are better when lower."""
 
     metric: str
     value: float | None = None
@@ -33,7 +33,7 @@ class Best:
         if self.metric not in figures:
             raise UserError(f"--metric {self.metric}: validation gives only {', '.join(figures)}")
         value = float(figures[self.metric])
-        lower = self.metric == "loss"
+        lower = self.metric.endswith("loss")  # "loss" itself, or one of its parts: "hm_loss"
         if math.isnan(value):
             return False
         if self.value is not None and (value >= self.value if lower else value <= self.value):

@@ -95,6 +95,13 @@ def evaluate_coco(
     return metrics
 
 
+def coco_metrics(keypoints: bool) -> tuple[str, ...]:
+    """The names of what `evaluate_coco` gives for detections with or without `keypoints`."""
+    if not keypoints:
+        return BOX_METRICS
+    return (*KEYPOINT_METRICS, *(f"box_{name}" for name in BOX_METRICS))
+
+
 def load_backend(name: str) -> Backend:
     """The classes of the package `name`; raises UserError when it is unknown or absent."""
     if name == "pycocotools":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from centernet.detectors.results import Detections
 
 RESULTS = "results.json"
+VOC_METRICS = ("VOC07", "VOC12")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def evaluate_voc(
     for name, row in (*zip(class_names, values, strict=True), ("mean", means)):
         shown = "  ".join("   - " if np.isnan(v) else f"{v:5.3f}" for v in row)
         print(f" {name:<{max(width, 22)}} {shown}")
-    return {"VOC07": float(means[0]), "VOC12": float(means[1])}
+    return dict(zip(VOC_METRICS, map(float, means), strict=True))
 
 
 def write_voc_results(
