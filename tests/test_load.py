@@ -55,6 +55,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_a_flag_that_the_task_does_not_have(saved: Path) -> None:
+    with pytest.raises(UserError, match="flags: ctdet has no 'cat_spec'; it has mse_loss, "):
+        load_detector(saved, flags={"cat_spec": True})
+
+
 def test_description_survives_the_file(saved: Path) -> None:
     said = read_checkpoint(saved).description
     found = info_of(said)

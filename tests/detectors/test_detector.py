@@ -142,6 +142,19 @@ def test_sources_that_are_not_there(folder: Path) -> None:
         detector.detect(folder / "bad.png")
 
 
+@pytest.mark.parametrize("thing", [None, 1.5, torch.zeros(4, 4, 3), [None], object()])
+def test_things_that_are_no_pictures(thing: object) -> None:
+    with pytest.raises(UserError, match="is neither a path nor an array"):
+        spot_detector().detect(thing)
+
+
+def test_settings_that_make_no_sense() -> None:
+    with pytest.raises(ValueError, match="amp must be None, bf16 or fp16, not 'none'"):
+        spot_detector(amp="none")
+    with pytest.raises(ValueError, match="k must be at least 1, not 0"):
+        spot_detector(k=0)
+
+
 def test_timings_count_images_and_name_seven_stages(folder: Path) -> None:
     detector = spot_detector(batch_size=2)
     detector.detect(folder)

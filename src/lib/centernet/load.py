@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def load_detector(
     info = info or info_of(said) or PUBLISHED.get(kind.default_dataset)
     if info is None:
         raise UserError(f"{checkpoint.name}: does not say what its classes are; pass info=")
+    _check_flags(kind, flags or {})
     built = kind(info, options_of(kind.Options, said, flags or {}))
     model = load_model(built, checkpoint, arch, head_conv)
     for name in ("mean", "std"):
@@ -58,6 +60,13 @@ def load_detector(
     settings.setdefault("input_size", tuple(said.get("input_size", own_size)))
     settings.setdefault("keep_res", said.get("keep_res", False))
     return Detector(built, model, in_place=True, **settings)
+
+
+def _check_flags(kind: type[Task], flags: Mapping[str, Any]) -> None:
+    known = [field.name for field in fields(kind.Options)]
+    for name in flags:
+        if name not in known:
+            raise UserError(f"flags: {kind.name} has no {name!r}; it has {', '.join(known)}")
 
 
 def _named_task(checkpoint: Checkpoint, task: str | None) -> type[Task]:

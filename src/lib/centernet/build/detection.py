@@ -43,7 +43,7 @@ def make_detector(
         info = _published_facts(options, checkpoint)
     task = TASKS[options.task]
     resolution = tuple(said.get("input_size") or task.resolution(info, options.own))
-    detector = load_detector(
+    return load_detector(
         checkpoint,
         task=options.task,
         arch=options.arch,
@@ -54,8 +54,6 @@ def make_detector(
         device=device,
         **detector_settings(options) | _own_size(options, said),
     )
-    input_size(options, resolution, detector.model)
-    return detector
 
 
 def _own_size(options: Options, said: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from centernet.detectors.preprocess import (
     to_batch,
 )
 from centernet.detectors.results import Detections
-from centernet.detectors.stream import Frame, Pictures, SourceLike, Video, open_stream
+from centernet.detectors.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
 from centernet.detectors.timing import Timings
 from centernet.errors import UserError
 from centernet.models.fuse import fused
@@ -100,13 +100,17 @@ class Detector:
     ) -> None:
         if not scales or min(scales) <= 0:
             raise ValueError(f"test scales must be positive, not {scales}")
+        if amp is not None and amp not in PRECISIONS:
+            raise ValueError(f"amp must be None, {' or '.join(PRECISIONS)}, not {amp!r}")
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
         size = input_size or task.resolution(task.info, task.options)
         pad, stride = model.backbone.pad, model.backbone.stride
         used = not keep_res or task.framing.one_size
         if used and not divisible(size, pad, stride):
             raise UserError(
                 f"input of {size[0]} x {size[1]}: height and width must be multiples of {pad + 1}"
-                " for this network"
+                " for this network; set input_size (--input_res, or --input_h and --input_w)"
             )
         self.task = task
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -159,7 +163,7 @@ class Detector:
             if isinstance(source, np.ndarray):
                 yield Frame(as_image(source), "image")
             else:
-                yield from Pictures([Path(source)], workers=0)
+                yield from Pictures([as_path(source)], workers=0)
 
     def run(self, frames: Iterable[Frame] | Video | Pictures) -> Iterator[Detections]:
         """Detections of each frame, in order, computed `batch_size` frames at a time."""

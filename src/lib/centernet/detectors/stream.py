@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,10 +157,20 @@ def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:
         return Video(source)
     if isinstance(source, str | Path):
         return _open_one(str(source), workers)
-    paths = [Path(path) for path in source]
+    paths = [as_path(item) for item in (source if isinstance(source, Iterable) else [source])]
     if not paths:
         raise UserError("the list of images is empty")
     return Pictures(paths, workers)
+
+
+def as_path(item: object) -> Path:
+    """`item` as the path of a picture; UserError if it is something else."""
+    if isinstance(item, str | os.PathLike):
+        return Path(item)
+    raise UserError(
+        f"a {type(item).__name__} is neither a path nor an array (H, W, 3) uint8 BGR; of a PIL"
+        " picture that array is np.asarray(picture.convert('RGB'))[..., ::-1]"
+    )
 
 
 def _open_one(source: str, workers: int) -> Pictures | Video:
