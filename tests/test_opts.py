@@ -287,6 +287,7 @@ def test_what_has_no_effect_says_so() -> None:
     assert "--master_batch_size has no effect: every GPU" in told("--master_batch 9")
     assert "--rect_mask has no effect for ctdet: it belongs to ddd" in told("--rect_mask")
     assert "--lr has no effect in main.py" in told("", "test")
+    assert "--compile has no effect in main.py" in told("--compile", "test")
     assert "--fix_res has no effect beside --keep_res" in told("--fix_res --keep_res")
     assert told("--keep_res") == ""
 

@@ -50,7 +50,7 @@ class Run:
         "folder that holds data/, exp/ and models/ (not given: that of the repository, or the"
         " current one)",
     )
-    seed: int = option(317, "seed of every random generator", at_least=0)
+    seed: int = option(317, "seed of every random generator", at_least=0, verbs=(TRAIN,))
     debug: int = option(
         0,
         "1: save a drawing of each tested image in the folder debug/; 2 and more: its heat maps"
@@ -98,7 +98,9 @@ class Machine:
         "test with the network as it was trained; else normalisation is folded into the"
         " convolutions and sizes and offsets are computed at the peaks alone, to the same results",
     )
-    compile: bool = option(False, "compile the network with torch.compile")
+    compile: bool = option(
+        False, "compile the network with torch.compile for training", verbs=(TRAIN,)
+    )
     dcn: str = option("auto", "which deformable convolution runs", _deformable)
 
 
