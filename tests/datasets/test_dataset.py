@@ -108,6 +108,14 @@ def test_an_unreadable_image_is_named_and_the_next_stands_in(source, capsys):
         data[2]
 
 
+def test_an_unreadable_image_is_named_once_over_all_workers_and_epochs(source, capfd):
+    source.path(2).write_bytes(b"no image")
+    loader = EpochLoader(dataset(source), 3, workers=2)
+    for epoch in (1, 2, 3):
+        assert len(list(loader.epoch(epoch))) == 2
+    assert capfd.readouterr().err.count("2.png") == 1
+
+
 def test_no_image_at_all_is_one_line(source):
     for i in range(6):
         source.path(i).unlink()

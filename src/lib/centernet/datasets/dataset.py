@@ -34,8 +34,8 @@ class Dataset(TorchDataset):
     `unfinished` the arithmetic is left to `trains.finish`: "image" (H, W, 3) uint8 and "colours"
     (3, 4) float32 stand for the input, and lists of spots for heat maps.
 
-    An image that cannot be read stops training with its name, unless `skip_unreadable`: then the
-    next image stands in for it and its name is added to `unreadable`.
+    An image that cannot be read is named once, over all workers and epochs, and the next one stands
+    in for it; of a source that is strict it stops training.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Dataset(TorchDataset):
         self.source, self.task = source, task
         self.size, self.stride, self.pad, self.keep_res = size, stride, pad, keep_res
         self.augmentation, self.seed, self.unfinished = augmentation, seed, unfinished
+        self._dropped = source.dropped  # made here, so that the workers share it
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:

@@ -6,11 +6,14 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from centernet.datasets.image import ImageError, read_image
 from centernet.datasets.objects import Objects
@@ -81,11 +84,18 @@ class Source(ABC):
         """(H, W, 3) BGR; raises ImageError (a UserError) when it cannot be read."""
         return read_image(self.path(index))
 
+    @cached_property
+    def dropped(self) -> Tensor:
+        """(len(self),) bool in shared memory: the images that were found to be unreadable."""
+        return torch.zeros(len(self), dtype=torch.bool).share_memory_()
+
     def drop_image(self, index: int, error: ImageError) -> None:
-        """Leave image `index` out because of `error`: said once, or raised if `strict`."""
+        """Leave image `index` out because of `error`: said once, or raised if `strict`.
+
+        Once for all processes that were started since `dropped` was first looked at.
+        """
         if self.strict:
             raise error
-        seen: set[int] = self.__dict__.setdefault("unreadable", set())
-        if index not in seen:
-            seen.add(index)
+        if not self.dropped[index]:
+            self.dropped[index] = True
             print(f"{error}; left out (--strict to stop)", file=sys.stderr, flush=True)
