@@ -73,6 +73,20 @@ def test_polygons_give_boxes_masks_and_extreme_points(tmp_path: Path) -> None:
     np.testing.assert_allclose(objects.extremes[0], [[30, 10], [15, 20], [30, 30], [45, 20]])
 
 
+@pytest.mark.parametrize("shape", ["[2, 3]", "\n  - 2\n  - 3"])
+def test_keypoints_after_a_box_are_no_polygon(tmp_path: Path, shape: str) -> None:
+    root = write_folder(
+        tmp_path, label="0 0.5 0.5 0.2 0.5 0.1 0.1 2 0.9 0.9 2\n0 0.5 0.5 0.1 0.1 9\n"
+    )
+    (root / "data.yaml").write_text(f"names: [a]\nkpt_shape: {shape}\n")
+    source = open_yolo(root, "train")
+    np.testing.assert_allclose(source.objects(0).boxes, [[24, 10, 36, 30]], rtol=1e-6)
+    assert source.info.provides == {"boxes"}
+    malformed, note = source.report.lines()
+    assert "line 2 of a.txt" in malformed
+    assert "keypoints of its labels are not read" in note
+
+
 def test_bad_lines_are_named(tmp_path: Path) -> None:
     lines = ["0 0.5 0.5 0.2 0.2", "0 0.5 0.5 0.2", "x 0.5 0.5 0.1 0.1", "7 0.5 0.5 0.1 0.1"]
     lines += ["", "0 0.5 0.5 0 0.1", "0 2 0.5 0.1 0.1", "0 nan 0.5 0.1 0.1"]

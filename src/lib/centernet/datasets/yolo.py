@@ -2,12 +2,13 @@
 
 A label file has the name of its image and one line an object: the class index from 0, then centre
 x, centre y, width and height, or a polygon x y x y ..., all as parts of the picture's width and
-height. An image without a label file has no object. The pictures are taken upright, as the tools
-that write such labels show them.
+height. Keypoints after a box (`kpt_shape` in data.yaml) are passed over. An image without a label
+file has no object. The pictures are taken upright, as the tools that write such labels show them.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -68,7 +69,12 @@ def open_yolo(
     names = described.get("names") or _classes_txt(root)
     pictures = _pictures(root, files, report)
     files, sizes = [p.file for p in pictures], [p.size for p in pictures]
-    rows = [row for n, picture in enumerate(pictures) for row in _rows(picture, n, report)]
+    joints = math.prod(described.get("kpt_shape", [0]))
+    if joints:
+        report.notes.append(
+            f"{root.name}: the keypoints of its labels are not read, only the boxes"
+        )
+    rows = [row for n, picture in enumerate(pictures) for row in _rows(picture, n, joints, report)]
     if not names:
         names = [str(n) for n in range(_highest_class(root) + 1)]
     known = [row for row in rows if _is_known(row, files, len(names), report)]
@@ -151,7 +157,11 @@ def _label_file(root: Path, file: str) -> Path:
     return root.joinpath(*parts)
 
 
-def _rows(picture: _Picture, image: int, report: Report) -> list[_Row]:
+def _rows(picture: _Picture, image: int, joints: int, report: Report) -> list[_Row]:
+    """The objects of `picture`, number `image`; each line ends with `joints` numbers of keypoints.
+
+    Without these it may be a polygon.
+    """
     rows = []
     height, width = picture.size
     for number, line in enumerate(picture.lines, 1):
@@ -162,11 +172,13 @@ def _rows(picture: _Picture, image: int, report: Report) -> list[_Row]:
             category, values = int(float(fields[0])), [float(field) for field in fields[1:]]
         except (ValueError, OverflowError):
             category, values = -1, []
+        if joints and len(values) == 4 + joints:
+            values = values[:4]
         if len(values) == 4:
             x, y, w, h = values
             box = (x - w / 2) * width, (y - h / 2) * height, w * width, h * height
             rows.append(_Row(image, number, category, box, []))
-        elif len(values) >= MIN_NUMBERS and len(values) % 2 == 0:
+        elif not joints and len(values) >= MIN_NUMBERS and len(values) % 2 == 0:
             points = np.array(values).reshape(-1, 2) * (width, height)
             (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
             box = float(x1), float(y1), float(x2 - x1), float(y2 - y1)

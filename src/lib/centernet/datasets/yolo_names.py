@@ -18,7 +18,10 @@ _ENTRY = re.compile(r"^(?P<key>[\w'\"]+)\s*:\s*(?P<value>.*)$")
 
 
 def read_data_yaml(path: Path) -> dict[str, Any]:
-    """{"names": list of class names, "path", "train", "val", ...: strings}, as far as present."""
+    """{"names": list of class names, "path", "train", "val", ...: strings}, as far as present.
+
+    "kpt_shape", where labels have keypoints, is a list of two: joints, numbers of each.
+    """
     found: dict[str, Any] = {}
     block: str | None = None  # top-level key whose indented lines follow
     lines: dict[str, list[str]] = {}
@@ -37,6 +40,8 @@ def read_data_yaml(path: Path) -> dict[str, Any]:
     for key in _KEYS:
         if len(lines.get(key, [])) == 1:
             found[key] = _unquoted(lines[key][0].strip())
+    if "kpt_shape" in lines:
+        found["kpt_shape"] = [int(n) for n in re.findall(r"\d+", " ".join(lines["kpt_shape"]))]
     if "names" in lines:
         found["names"] = _names(lines["names"], path)
     return found
