@@ -129,6 +129,24 @@ class TestTrain:
         assert "--metric: unknown metric 'AP_50'; did you mean AP50? choose from loss, " in said.err
         assert "epoch 1" not in said.out
 
+    def test_the_command_that_goes_on_can_be_pasted(
+        self,
+        root: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def interrupt(*args: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("centernet.trains.trainer.validation_losses", interrupt)
+        folder = tmp_path / "my runs"
+        words = ["--exp_id", "a b", "--num_epochs", "3", "--root", str(folder)]
+        data = write_tiny_coco(tmp_path / "tiny")
+        assert cli.train([*QUICK.split(), *data, *words], root) == 130
+        said = capsys.readouterr().out
+        assert f"To go on: python main.py ctdet --exp_id 'a b' --resume --root '{folder}'" in said
+
     def test_validates_only(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         model = root / "exp" / "ctdet" / "a" / "model_last.pth"
         assert train(root, f"--exp_id only --test --load_model {model}") == 0

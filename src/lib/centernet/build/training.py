@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -213,8 +214,7 @@ def check_metric(name: str | None, task: Task, source: Source) -> None:
 def resume_command(options: Options) -> str:
     """What to type to go on with the run; opt.json holds the rest."""
     prog = options.command[0]
-    words = [f"python {prog}" if prog.endswith(".py") else prog, options.task]
-    words += ["--exp_id", options.exp_id, "--resume"]
+    words = [options.task, "--exp_id", options.exp_id, "--resume"]
     if "root" in options.given:
         words += ["--root", str(options.root)]
-    return " ".join(words)
+    return f"{'python ' if prog.endswith('.py') else ''}{prog} {shlex.join(words)}"
