@@ -144,6 +144,26 @@ def test_interrupted_recording_is_kept(tmp_path: Path) -> None:
     assert len(list(open_stream(tmp_path / "a.mp4"))) == 5
 
 
+def test_a_video_that_is_cut_short_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 64))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        writer.write(rng.integers(0, 255, (64, 64, 3), np.uint8))
+    writer.release()
+    whole = open_stream(path)
+    assert (len(list(whole)), whole.unreadable) == (20, [])
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    video = open_stream(path)
+    found = len(list(video))
+    assert 0 < found < 18
+    (told,) = video.unreadable
+    assert told.endswith(
+        f"a.avi: the rest after {found} of 20 frames: the file is damaged or cut short"
+    )
+
+
 def test_video_can_be_closed_in_between(tmp_path: Path) -> None:
     with VideoFile(tmp_path / "a.mp4", 10.0) as video:
         for _ in range(9):

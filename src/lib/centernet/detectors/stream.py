@@ -21,6 +21,7 @@ from centernet.detectors.prefetch import prefetch
 from centernet.errors import UserError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+WHOLE = 0.9  # of its announced frames a sound file has: some formats only estimate how many
 FALLBACK_RATE = 25.0  # frames a second, for cameras and files that do not say
 
 SourceLike = str | Path | int | Sequence[str | Path]
@@ -83,7 +84,7 @@ class Video:
     """The frames of a video file or a camera; iteration ends with the video, or at `close`.
 
     Iterate once. A camera that cannot be opened, or a file without a frame that can be decoded,
-    is a UserError.
+    is a UserError. Of a file that ends long before its announced end `unreadable` tells.
     """
 
     is_video = True
@@ -111,12 +112,17 @@ class Video:
         return max(count, 0)
 
     def __iter__(self) -> Iterator[Frame]:
-        number = 0
+        number, announced = 0, len(self)
         try:
             while self._capture.isOpened():
                 start = time.perf_counter()
                 done, image = self._capture.read()
                 if not done:
+                    if number < WHOLE * announced:
+                        self.unreadable.append(
+                            f"{self.label}: the rest after {number} of {announced} frames: the file"
+                            " is damaged or cut short"
+                        )
                     break
                 seconds = time.perf_counter() - start
                 yield Frame(image, f"{self.name}_{number:06d}.jpg", seconds=seconds)
