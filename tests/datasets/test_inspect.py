@@ -170,6 +170,12 @@ def test_validation_without_objects_is_said(tmp_path: Path) -> None:
     assert "no image" in compare(train, empty)[0]
 
 
+def test_training_without_objects_is_said(tmp_path: Path) -> None:
+    """As when the labels lie where no one looks for them."""
+    train, empty = pair(tmp_path, annotations=[])
+    assert compare(empty, train) == ["the training part has no object: nothing will be learned"]
+
+
 def test_classes_that_differ_are_an_error(tmp_path: Path) -> None:
     other = [{"id": 1, "name": "thing"}, {"id": 2, "name": "more"}]
     with pytest.raises(UserError, match="only in validation: more"):

@@ -145,16 +145,25 @@ def compare(train: Source, val: Source) -> list[str]:
             f"the classes of the training and validation parts differ: {_difference(train, val)}; "
             "give both the same 'categories' in the same order"
         )
+    lines = []
+    if not _has_objects(train):
+        lines.append("the training part has no object: nothing will be learned")
     if len(val) == 0:
-        return ["the validation part has no image: nothing will be measured"]
-    if not any(len(val.objects(index)) for index in range(len(val))):
-        return ["the validation part has no object: AP cannot be measured"]
+        return [*lines, "the validation part has no image: nothing will be measured"]
+    if not _has_objects(val):
+        return [*lines, "the validation part has no object: AP cannot be measured"]
     seen = {train.path(index).absolute() for index in range(len(train))}
     shared = sum(val.path(index).absolute() in seen for index in range(len(val)))
-    if not shared:
-        return []
-    which = "all" if shared == len(val) else str(shared)
-    return [f"{which} of the {len(val)} validation images are training images too: AP flatters"]
+    if shared:
+        which = "all" if shared == len(val) else str(shared)
+        lines.append(
+            f"{which} of the {len(val)} validation images are training images too: AP flatters"
+        )
+    return lines
+
+
+def _has_objects(source: Source) -> bool:
+    return any(len(source.objects(index)) for index in range(len(source)))
 
 
 def _difference(train: Source, val: Source) -> str:
