@@ -87,7 +87,7 @@ class Source(ABC):
     @cached_property
     def dropped(self) -> Tensor:
         """(len(self),) bool in shared memory: the images that were found to be unreadable."""
-        return torch.zeros(len(self), dtype=torch.bool).share_memory_()
+        return torch.zeros(len(self), dtype=torch.bool, device="cpu").share_memory_()
 
     def drop_image(self, index: int, error: ImageError) -> None:
         """Leave image `index` out because of `error`: said once, or raised if `strict`.
