@@ -207,7 +207,7 @@ class TestTest:
             (
                 ("black", "white"),
                 0,
-                "learned 2 classes (dark, bright), the data has 2 classes (black, wh",
+                "2 classes (dark, bright), the data has 2 classes (black, wh",
             ),
         ],
     )
