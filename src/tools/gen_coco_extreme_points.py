@@ -56,10 +56,7 @@ def convert(path: Path, output: Path) -> str:
             row["extreme_points"] = [round(float(value), 2) for value in points.ravel()]
     if rows and len(without) == len(rows):
         raise UserError(f"{path}: none of its {len(rows)} annotations has a mask")
-    try:
-        write_text(output, json.dumps(data))
-    except OSError as error:
-        raise UserError(f"{output}: cannot be written ({error.strerror}); name a file") from None
+    write_text(output, json.dumps(data))
     line = f"{output.absolute()}: extreme points of {len(rows) - len(without)} annotations"
     if without:
         more = " ..." if len(without) > NAMED else ""

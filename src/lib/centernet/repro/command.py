@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from centernet.errors import UserError
+from centernet.errors import UserError, WriteError
 from centernet.exit_code import exit_code
 from centernet.experiments.script import Script, read_scripts
 from centernet.files import write_text
@@ -47,10 +47,8 @@ def _repro(argv: Sequence[str], root: Path, prog: str) -> None:
     }
     try:
         paths = [write_text(folder / f"{NAME}{suffix}", text) for suffix, text in texts.items()]
-    except OSError as error:
-        raise UserError(
-            f"{folder.absolute()} cannot be written ({error.strerror}); --output names another"
-        ) from error
+    except WriteError as error:
+        raise UserError(f"{error}; --output names another folder") from error
     print(texts[".md"], summary(rows), *(f"written {p.absolute()}" for p in paths), sep="\n")
 
 
