@@ -37,14 +37,17 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """'met', 'missed', 'unsteady', or nothing where there is no goal."""
+        """'met' if both ratios meet the goal, 'missed' if neither does; nothing without a goal.
+
+        'unsteady' if they lie too far apart to tell.
+        """
         if not self.goal:
             return ""
-        if not self.ratio.steady:
-            return "unsteady"
-        values = self.ratio.of_minima, self.ratio.median
         low, high = self.goal.get("at_least", 0.0), self.goal.get("at_most", float("inf"))
-        return "met" if min(values) >= low and max(values) <= high else "missed"
+        meets = [low <= ratio <= high for ratio in (self.ratio.of_minima, self.ratio.median)]
+        if all(meets):
+            return "met"
+        return "missed" if self.ratio.steady or not any(meets) else "unsteady"
 
     def __str__(self) -> str:
         goal = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in self.goal.items())
