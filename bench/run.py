@@ -57,8 +57,8 @@ def note(rows: list[Row], about: list[str], command: str) -> str:
         "",
         "Ratios are of the least times of interleaved rounds in one process, in brackets the",
         "median of the rounds' own ratios; results were compared before anything was timed.",
-        "Goals stand in `bench/goals.toml`; one is met where both ratios meet it. [Memory](memory.md)",
-        "has a page of its own.",
+        "Goals stand in `bench/goals.toml`; one is met where both ratios meet it.",
+        "[Memory](memory.md) has a page of its own.",
     ]
     return "\n".join(lines) + "\n" + table(rows) + "\n"
 
