@@ -129,7 +129,9 @@ def test_joints_must_be_the_same_in_both_parts(
         for flags in ([], ["--trainval"]):
             assert train(tmp_path, mixed, *flags) == 2
             said = capsys.readouterr().err.splitlines()[-1]
-            assert "has 4 joints (top, left, bottom, right), the validation part " in said
+            assert (
+                "(train) has 4 joints (top, left, bottom, right), the validation part (val)" in said
+            )
             assert f"{len(joints)} joints ({joints[0]}, " in said
 
 
@@ -149,4 +151,4 @@ def test_a_test_on_other_joints_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert cli.test([*words, *turned], tmp_path) == 2
     assert "has the joints in the order top, left, bottom, right, " in capsys.readouterr().err
     assert cli.test([*words, *more], tmp_path) == 2
-    assert "the checkpoint has 4 joints (top, left, bottom, right)" in capsys.readouterr().err
+    assert "model_last.pth has 4 joints (top, left, bottom, right)" in capsys.readouterr().err

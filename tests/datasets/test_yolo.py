@@ -87,6 +87,13 @@ def test_keypoints_after_a_box_are_no_polygon(tmp_path: Path, shape: str) -> Non
     assert "keypoints of its labels are not read" in note
 
 
+def test_a_malformed_shape_of_keypoints_is_named(tmp_path: Path) -> None:
+    root = write_folder(tmp_path)
+    (root / "data.yaml").write_text("names: [a]\nkpt_shape: many\n")
+    with pytest.raises(UserError, match=r"data\.yaml: kpt_shape must be .*, not many"):
+        open_yolo(root, "train")
+
+
 def test_bad_lines_are_named(tmp_path: Path) -> None:
     lines = ["0 0.5 0.5 0.2 0.2", "0 0.5 0.5 0.2", "x 0.5 0.5 0.1 0.1", "7 0.5 0.5 0.1 0.1"]
     lines += ["", "0 0.5 0.5 0 0.1", "0 2 0.5 0.1 0.1", "0 nan 0.5 0.1 0.1"]

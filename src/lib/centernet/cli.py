@@ -142,7 +142,7 @@ def _test(options: Options) -> None:
     logger = make_logger(options)
     device = _one_device(options, logger)
     source = open_part(options, "test" if options.trainval else "val", logger)
-    for line in renamed(checkpoint.description, source.info):
+    for line in renamed(checkpoint.name, checkpoint.description, source.info):
         logger.write(line)
     detector = make_detector(options, checkpoint, device, source.info)
     place = where_it_runs(detector.model, device)

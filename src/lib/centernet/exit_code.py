@@ -16,8 +16,8 @@ def exit_code(prog: str, work: Callable[[], None]) -> int:
     """The exit code of `work`: 0, or 130 when it was interrupted.
 
     A mistake of the user's, a full disk or a folder that may not be written to is 2 and told in one
-    line that begins `prog`. 141, without a word, when
-    nobody reads on (`main.py ctdet --help | head`).
+    line that begins `prog`. 141, without a word, when nobody reads on (`main.py ctdet --help |
+    head`).
     """
     try:
         try:

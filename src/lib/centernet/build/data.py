@@ -56,21 +56,21 @@ def check_fits(task: type[Task], info: Info) -> None:
         )
 
 
-def check_joints(task: type[Task], trained: Sequence[str], other: Sequence[str]) -> None:
+def check_joints(task: type[Task], trained: Info, other: Info) -> None:
     """Raise UserError unless joints that the task needs are the same in both parts of the data.
 
     In another order each would be judged as another.
     """
-    if "keypoints" in task.needs and list(trained) != list(other):
-        first, second = (_counted("joints", names) for names in (trained, other))
+    if "keypoints" in task.needs and list(trained.joints) != list(other.joints):
+        first, second = (_counted("joints", info.joints) for info in (trained, other))
         raise UserError(
-            f"the training part has {first}, the validation part {second}; give both files the same"
-            " 'keypoints' in the same order"
+            f"the training part ({trained.name}) has {first}, the validation part ({other.name})"
+            f" {second}; give both files the same 'keypoints' in the same order"
         )
 
 
-def renamed(said: Mapping[str, Any], info: Info) -> list[str]:
-    """What the data calls otherwise than a checkpoint whose description is `said`, one line each.
+def renamed(file: str, said: Mapping[str, Any], info: Info) -> list[str]:
+    """What the data calls otherwise than checkpoint `file`, described by `said`; one line each.
 
     UserError where the checkpoint learned the same in another order, or more or fewer joints.
     """
@@ -80,15 +80,15 @@ def renamed(said: Mapping[str, Any], info: Info) -> list[str]:
         if learned == there or not learned or not there:
             continue
         if problem := other_order(noun, learned, there):
-            raise UserError(f"the checkpoint {problem}")
+            raise UserError(f"{file} {problem}")
         if len(learned) == len(there):
             lines.append(
-                f"the checkpoint learned {_counted(noun, learned)}, the data has"
+                f"{file} learned {_counted(noun, learned)}, the data has"
                 f" {_counted(noun, there)}: each is taken for the one in its place"
             )
         elif field == "joints":
             raise UserError(
-                f"the checkpoint has {_counted(noun, learned)}, data set {info.name} has"
+                f"{file} has {_counted(noun, learned)}, data set {info.name} has"
                 f" {_counted(noun, there)}; test on the joints that it was trained on"
             )
     return lines
@@ -105,5 +105,5 @@ def training_source(options: Options, logger: Logger) -> Source:
     if not options.trainval or options.dataset in WHOLE:
         return source
     other = open_part(options, "val", logger)
-    check_joints(TASKS[options.task], source.info.joints, other.info.joints)
+    check_joints(TASKS[options.task], source.info, other.info)
     return Joined([source, other])

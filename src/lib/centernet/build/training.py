@@ -180,7 +180,7 @@ def make_validation(
 ) -> dict[str, Any]:
     """What a trainer validates with: the loader of the losses, and the measure of the metrics."""
     source = in_turn(step.processes, lambda: open_part(options, "val", logger))
-    check_joints(type(step.task), training.info.joints, source.info.joints)
+    check_joints(type(step.task), training.info, source.info)
     for line in compare(training, source):
         logger.write(line)
     check_metric(options.metric, step.task, source)

@@ -41,7 +41,12 @@ def read_data_yaml(path: Path) -> dict[str, Any]:
         if len(lines.get(key, [])) == 1:
             found[key] = _unquoted(lines[key][0].strip())
     if "kpt_shape" in lines:
-        found["kpt_shape"] = [int(n) for n in re.findall(r"\d+", " ".join(lines["kpt_shape"]))]
+        given = " ".join(lines["kpt_shape"])
+        found["kpt_shape"] = [int(n) for n in re.findall(r"\d+", given)]
+        if len(found["kpt_shape"]) != 2:
+            raise UserError(
+                f"{path}: kpt_shape must be [joints, numbers of each], such as [17, 3], not {given}"
+            )
     if "names" in lines:
         found["names"] = _names(lines["names"], path)
     return found
