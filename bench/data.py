@@ -20,12 +20,14 @@ from report import Row, row
 from timer import Ceilings, compare
 from torch.utils.data import default_collate
 
-from centernet.datasets.augment import Augmentation, Colour, SquareFraming, View
-from centernet.datasets.dataset import Dataset
-from centernet.datasets.objects import Objects
+from centernet.datasets.colour import Colour
+from centernet.datasets.framing import Augmentation, SquareFraming
 from centernet.datasets.source import Info, Source
+from centernet.geometry.view import View
+from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
-from centernet.trains.finish import finished
+from centernet.trains.on_device import finished
+from centernet.trains.samples import Dataset
 
 NAMES = tuple(f"class {n}" for n in range(80))
 INFO = Info("made up", NAMES, tuple(range(80)), resolution=(512, 512), max_objects=128)

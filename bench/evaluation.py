@@ -26,8 +26,8 @@ from timer import Ceilings, compare
 from centernet.datasets.evaluate.coco import evaluate_coco
 from centernet.datasets.source import Info
 from centernet.datasets.table import Table
-from centernet.detectors.results import Detections
 from centernet.external import nms
+from centernet.structures.detections import Detections
 
 OLD, HERE, ORACLE, FAST = "2019", "here", "pycocotools", "hotcoco"
 CROWDS = {100: 250, 2000: 2}  # different ones a timing, or branches are learnt by heart

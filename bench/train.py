@@ -18,9 +18,9 @@ from timer import Ceilings, compare
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
 from centernet.models.model import CenterNet, create_model
+from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
 from centernet.trains.schedule import adam
 from centernet.trains.step import Step

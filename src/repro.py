@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 try:
-    from centernet.repro.command import repro
+    from centernet.commands.repro import repro
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] != "centernet":
         raise  # torch missing is torch's message, not ours

@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from centernet import cli
-from centernet.device import choose_devices
-from centernet.errors import UserError
-from centernet.exit_code import BROKEN_PIPE, exit_code
+from centernet.console.exit_code import BROKEN_PIPE, exit_code
 from centernet.models.checkpoint import read_checkpoint
+from centernet.runtime.device import choose_devices
+from centernet.runtime.errors import UserError
 from tests.tiny_coco import write_tiny_coco
 
 SRC = Path(__file__).resolve().parents[1] / "src"

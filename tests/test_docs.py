@@ -14,12 +14,12 @@ from string import Template
 import cv2
 import pytest
 
-from centernet import cli, doctor, get_data, info
-from centernet.datasets.objects import Cuboids
-from centernet.errors import UserError
+from centernet import cli
+from centernet.commands import doctor, get_data, info, repro
 from centernet.models.zoo import ZOO
 from centernet.options.parser import Parser, expand
-from centernet.repro import command as repro
+from centernet.runtime.errors import UserError
+from centernet.structures.objects import Cuboids
 from centernet.tasks import TASKS
 from tests.tiny_coco import write_tiny_coco
 

@@ -18,12 +18,12 @@ from torchvision.models import shufflenet_v2_x1_0
 
 from centernet import cli
 from centernet.datasets import SOURCES, open_source
-from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
-from centernet.errors import UserError
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.pretrained import initialise
+from centernet.runtime.errors import UserError
+from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
 from tests.tiny_coco import write_tiny_coco
 

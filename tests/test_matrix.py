@@ -14,17 +14,17 @@ import pytest
 import torch
 
 from centernet.datasets import open_source
-from centernet.datasets.dataset import Dataset
 from centernet.datasets.source import Source
 from centernet.datasets.toy import write_toy
 from centernet.datasets.toy.source import part_for
 from centernet.detectors.detector import Detector
-from centernet.detectors.results import Detections
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks import ALIASES, BACKBONES, create_backbone
+from centernet.structures.detections import Detections
 from centernet.tasks import TASKS, Task
 from centernet.tasks.oracle import Oracle, oracles_for
 from centernet.trains.loader import EpochLoader
+from centernet.trains.samples import Dataset
 from centernet.trains.schedule import adam
 from centernet.trains.step import Step
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from centernet.errors import UserError
-from centernet.options.field import LossOptions
 from centernet.options.flag import flags_of
 from centernet.options.groups import GROUPS, VERBS
 from centernet.options.options import Options, common_flags
 from centernet.options.original import ORIGINAL, PUBLISHED
 from centernet.options.parser import expand
 from centernet.opts import opts
+from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
+from centernet.tasks.options import LossOptions
 from tests.parity_cases import folder
 from tests.published_commands import SCRIPTS, commands
 

@@ -15,8 +15,7 @@ from torch import nn
 
 from centernet import cli
 from centernet.datasets import open_source
-from centernet.datasets.augment import Augmentation
-from centernet.datasets.dataset import Dataset
+from centernet.datasets.framing import Augmentation
 from centernet.datasets.toy import write_toy
 from centernet.datasets.toy.source import part_for
 from centernet.models.checkpoint import read_checkpoint
@@ -25,6 +24,7 @@ from centernet.tasks import TASKS
 from centernet.tasks.oracle import oracles_for
 from centernet.trains.distributed import join, spawn
 from centernet.trains.loader import EpochLoader
+from centernet.trains.samples import Dataset
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from tests.trains.tiny import TinyBackbone

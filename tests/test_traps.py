@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from centernet.datasets.augment import Augmentation, View
-from centernet.datasets.objects import Objects
+from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info
+from centernet.geometry.view import View
 from centernet.models.fuse import fused
 from centernet.models.model import create_model
 from centernet.models.networks.DCNv2 import build
+from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
 from centernet.trains import step as step_module
 from tests.models.awake import awaken

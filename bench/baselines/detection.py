@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from centernet.geometry import affine
+from centernet.geometry.affine import affine
 from centernet.models.networks.DCNv2 import use_backend
 
 

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.datasets.augment import COLOUR_VALUES, COLOUR_VECTORS, View
-from centernet.geometry import affine
+from centernet.datasets.colour import COLOUR_VALUES, COLOUR_VECTORS
+from centernet.geometry.affine import affine
+from centernet.geometry.view import View
 
 Array = NDArray[np.float32]
 

@@ -21,7 +21,7 @@ from centernet.datasets.inspect import Report, checked
 from centernet.datasets.source import Info
 from centernet.datasets.table import Table
 from centernet.datasets.table_source import TableSource
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 Row = list[str]
 

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from centernet.cli import main
-from centernet.datasets.objects import Objects
-from centernet.options.field import CentreOptions, option
+from centernet.heads.losses import Focal, Loss, MeanSquare, at_centres
+from centernet.heads.peaks import gather, local_maxima, mirror, top_k
+from centernet.heads.targets import draw_gaussian, object_radius
+from centernet.options.field import option
+from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
-from centernet.tasks.losses import Focal, Loss, MeanSquare, at_centres
-from centernet.tasks.peaks import gather, local_maxima, mirror, top_k
-from centernet.tasks.targets import draw_gaussian, object_radius
+from centernet.tasks.options import CentreOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
 

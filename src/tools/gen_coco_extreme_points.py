@@ -16,9 +16,9 @@ from pathlib import Path
 
 from centernet.datasets.coco import read_json
 from centernet.datasets.extremes import extreme_points
-from centernet.datasets.masks import Masks
-from centernet.errors import UserError
-from centernet.files import write_text
+from centernet.io.files import write_text
+from centernet.runtime.errors import UserError
+from centernet.structures.masks import Masks
 
 NAMED = 5  # annotations without a mask that are listed
 

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 try:
-    from centernet.get_data import get_data
+    from centernet.commands.get_data import get_data
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] != "centernet":
         raise  # torch missing is torch's message, not ours

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 try:
-    from centernet.model_zoo import model_zoo
+    from centernet.commands.model_zoo import model_zoo
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] != "centernet":
         raise  # torch missing is torch's message, not ours

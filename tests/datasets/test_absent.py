@@ -12,7 +12,7 @@ import pytest
 from centernet import cli
 from centernet.datasets import open_source
 from centernet.datasets.owners import OWNERS
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 FILES = {
     "coco": ["coco/annotations/instances_val2017.json", "coco/val2017/a.jpg"],

@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from centernet.datasets.augment import (
-    COLOUR_VALUES,
-    COLOUR_VECTORS,
-    GREY_WEIGHTS,
-    Augmentation,
-    Colour,
-    SquareFraming,
-    View,
-    WideFraming,
-    normalise,
-)
+from centernet.datasets.colour import COLOUR_VALUES, COLOUR_VECTORS, GREY_WEIGHTS, Colour, normalise
+from centernet.datasets.framing import Augmentation, SquareFraming, WideFraming
+from centernet.geometry.view import View
 from tests.parity_cases import cases
 
 

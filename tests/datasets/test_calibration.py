@@ -12,8 +12,8 @@ from centernet.datasets.calibration import (
     parse_calibration,
     read_calibration,
 )
-from centernet.errors import UserError
-from centernet.geometry3d import project
+from centernet.geometry.cuboids import project
+from centernet.runtime.errors import UserError
 from tests import real_data
 
 GOOD = "P0: " + "1 " * 12 + "\nP2: 700 0 600 45 0 700 180 -0.3 0 0 1 0.005\nR0_rect: 1 0 0\n"

@@ -11,9 +11,9 @@ from pycocotools import mask as coco_mask
 
 from centernet.datasets import open_source
 from centernet.datasets.coco import open_coco, read_json
-from centernet.datasets.image import ImageError
 from centernet.datasets.skeleton import COCO_JOINTS, COCO_SIGMAS
-from centernet.errors import UserError
+from centernet.io.image import ImageError
+from centernet.runtime.errors import UserError
 from tests.datasets.made_up import HEIGHT, WIDTH, annotation, image_entry, write_coco, write_image
 from tests.real_data import folder
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from centernet.datasets import SOURCES, open_source
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 from tests.datasets.made_up import annotation, write_coco, write_voc
 from tests.real_data import folder
 

@@ -9,7 +9,7 @@ import pytest
 from centernet.datasets import open_source
 from centernet.datasets.coco import open_coco
 from centernet.datasets.inspect import Report, compare
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 from tests.datasets.made_up import annotation, image_entry, write_coco
 
 NAN, INF = float("nan"), float("inf")

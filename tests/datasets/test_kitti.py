@@ -15,10 +15,10 @@ from centernet.datasets import open_source
 from centernet.datasets.evaluate.kitti import LOOSE, evaluate
 from centernet.datasets.evaluate.kitti_labels import read_folder
 from centernet.datasets.kitti import KittiSource
-from centernet.datasets.objects import Cuboids
 from centernet.datasets.toy import write_toy
-from centernet.detectors.results import Detections
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
+from centernet.structures.detections import Detections
+from centernet.structures.objects import Cuboids
 from tests import real_data
 from tests.datasets.made_up import write_image
 

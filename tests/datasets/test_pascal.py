@@ -8,8 +8,8 @@ import pytest
 
 from centernet.datasets import open_source
 from centernet.datasets.pascal import VOC_CLASSES, open_voc_folder
-from centernet.detectors.results import Detections
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
+from centernet.structures.detections import Detections
 from tests.datasets.made_up import write_voc
 from tests.real_data import folder
 

@@ -9,9 +9,9 @@ import pytest
 from centernet.datasets import open_source
 from centernet.datasets.yolo import open_yolo
 from centernet.datasets.yolo_names import read_data_yaml
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 from tests.datasets.made_up import write_image
-from tests.datasets.test_image import with_orientation
+from tests.io.test_image import with_orientation
 
 LAYOUTS = {
     "images, then part": ("images/{}/a.png", "labels/{}/a.txt"),

@@ -12,9 +12,9 @@ import torch
 
 from centernet.datasets.calibration import assumed_calibration
 from centernet.detectors.detector import Detector
-from centernet.detectors.results import Detections
 from centernet.models.model import create_model
 from centernet.models.published import published_key
+from centernet.structures.detections import Detections
 from tests import parity_cases
 from tests.detectors.recorded import fill, image_of
 from tests.parity_cases import cases

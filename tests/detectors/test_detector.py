@@ -13,10 +13,10 @@ import torch
 
 from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
-from centernet.detectors.results import Detections
-from centernet.errors import UserError
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES
+from centernet.runtime.errors import UserError
+from centernet.structures.detections import Detections
 from centernet.tasks.ctdet import Ctdet
 from tests.detectors.spots import SIDE, TASK, SpotNet, spots_image
 

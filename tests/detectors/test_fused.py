@@ -13,12 +13,12 @@ from torch import nn
 
 from centernet.datasets.published import PUBLISHED
 from centernet.detectors.detector import Detector
-from centernet.detectors.results import Detections
+from centernet.heads.peaks import gather
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.hourglass import Hourglass
 from centernet.models.sparse import MeanOfTwins, PointHead, SparseMap
+from centernet.structures.detections import Detections
 from centernet.tasks import TASKS
-from centernet.tasks.peaks import gather
 from centernet.tasks.task import Task
 from tests.models.awake import awaken
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from centernet.detectors.detector import Detector
-from centernet.detectors.results import Detections
 from centernet.models.model import create_model
+from centernet.structures.detections import Detections
 from tests import parity_cases
 from tests.detectors.recorded import MEAN, STD, fill, image_of
 from tests.parity_cases import cases

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from centernet.datasets.augment import SquareFraming
+from centernet.datasets.framing import SquareFraming
 from centernet.datasets.published import PUBLISHED
 from centernet.detectors.colours import colour_table, looked_up
 from centernet.detectors.preprocess import Preprocess, as_image, to_batch
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
 from tests.detectors.recorded import MEAN, STD, image_of
 from tests.parity_cases import cases

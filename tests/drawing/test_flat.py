@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.detectors.results import Detections
 from centernet.drawing.flat import (
     THEMES,
     blend,
@@ -20,6 +19,7 @@ from centernet.drawing.flat import (
     line_width,
 )
 from centernet.drawing.palette import BLACK, WHITE, colour, text_on
+from centernet.structures.detections import Detections
 
 GREY = np.full((200, 300, 3), 127, np.uint8)
 

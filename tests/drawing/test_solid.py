@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from centernet.datasets.objects import Cuboids
 from centernet.drawing.palette import colour
 from centernet.drawing.solid import birds_eye, cuboid_corners, draw_cuboids
-from centernet.geometry3d import project
+from centernet.geometry.cuboids import project
+from centernet.structures.objects import Cuboids
 from tests.parity_cases import cases
 
 CAMERA = np.array([[700.0, 0, 300, 0], [0, 700.0, 100, 0], [0, 0, 1, 0]])

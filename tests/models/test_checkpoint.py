@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import nn
 
-from centernet.errors import UserError
 from centernet.models.checkpoint import Checkpoint, load_weights, read_checkpoint, save_checkpoint
 from centernet.models.published import EXTREMENET_HEADS, published_key
+from centernet.runtime.errors import UserError
 from tests.parity_cases import folder
 
 DESCRIPTION = {

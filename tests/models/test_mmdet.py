@@ -13,14 +13,14 @@ import torchvision
 from torch import Tensor
 
 from centernet import cli
-from centernet.build.detection import make_detector
+from centernet.builders.detection import make_detector
 from centernet.datasets.published import COCO_CLASSES
-from centernet.errors import UserError
-from centernet.load import load_detector
+from centernet.detectors.load import load_detector
 from centernet.models import mmdet
 from centernet.models.checkpoint import load_weights, read_checkpoint
 from centernet.models.model import create_model
 from centernet.opts import opts
+from centernet.runtime.errors import UserError
 
 CONFIG = """
 img_norm_cfg = dict(

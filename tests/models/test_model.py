@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from centernet.errors import UserError
 from centernet.models.model import HEAT_BIAS, CenterNet, create_model
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.networks.backbone import Backbone, init_bilinear
 from centernet.models.networks.hourglass import Hourglass
+from centernet.runtime.errors import UserError
 
 HEADS = {"hm": 3, "wh": 2, "reg": 2}
 SMALL = ("res_18", "resdcn_18", "dlav0_34", "dla_34", "mobilenetv3", "unet")

@@ -16,13 +16,13 @@ import pytest
 import torch
 import torchvision
 
-from centernet.errors import UserError
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.networks.dla import DLA, Trunk
 from centernet.models.networks.hourglass import Hourglass
 from centernet.models.networks.mobilenet import MobileNet
 from centernet.models.networks.resnet import ResNet
 from centernet.models.pretrained import initialise
+from centernet.runtime.errors import UserError
 
 
 class Quiet(SimpleHTTPRequestHandler):

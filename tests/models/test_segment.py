@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from centernet.errors import UserError
 from centernet.models.fuse import fused
 from centernet.models.measure import Kept
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.hourglass import Hourglass, residuals
 from centernet.models.networks.segment import Segment, buffers_kept, outermost, recompute
+from centernet.runtime.errors import UserError
 
 SHAPE = (2, 3, 32, 32)
 

@@ -14,12 +14,12 @@ import torch
 
 from centernet import cli
 from centernet.datasets.published import PUBLISHED
-from centernet.download import DownloadError, Remote
-from centernet.errors import UserError
+from centernet.io.download import DownloadError, Remote
 from centernet.models import zoo
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES
 from centernet.models.zoo import ZOO, Weights, locate
+from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
 from tests.loopback import Loopback, loopback
 

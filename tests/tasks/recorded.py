@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from centernet.datasets.objects import Cuboids, Objects
 from centernet.datasets.source import Info
-from centernet.detectors.results import Detections
+from centernet.structures.detections import Detections
+from centernet.structures.objects import Cuboids, Objects
 from centernet.tasks import TASKS, Task
 from tests.parity_cases import folder
 

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.datasets.augment import View
-from centernet.datasets.objects import Cuboids, Objects
-from centernet.geometry import affine, transform
-from centernet.geometry3d import corners, observation_angle, project, wrap
-from centernet.tasks.orientation import InBins, from_bins, mirror_bins, to_bins
+from centernet.geometry.affine import affine, transform
+from centernet.geometry.cuboids import corners, observation_angle, project, wrap
+from centernet.geometry.view import View
+from centernet.heads.orientation import InBins, from_bins, mirror_bins, to_bins
+from centernet.structures.objects import Cuboids, Objects
 from tests.parity_cases import cases, recipe
 from tests.tasks.recorded import cuboid_rows, make_task, without_turns
 

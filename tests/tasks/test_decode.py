@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from centernet.datasets.augment import View
+from centernet.geometry.view import View
 from tests.parity_cases import cases, recipe
 from tests.tasks.recorded import make_task
 

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.datasets.augment import View, normalise
-from centernet.datasets.objects import Objects
+from centernet.datasets.colour import normalise
 from centernet.datasets.published import PUBLISHED
+from centernet.geometry.view import View
+from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
 from tests.parity_cases import cases, recipe
 from tests.tasks.recorded import info, make_task, objects

@@ -11,14 +11,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.datasets.augment import View
-from centernet.datasets.objects import Objects
-from centernet.detectors.results import Detections
+from centernet.geometry.view import View
+from centernet.heads import grouping
+from centernet.heads.grouping import aggregate_edges, group
+from centernet.heads.peaks import Peaks
 from centernet.models.model import create_model
-from centernet.tasks import exdet, grouping
+from centernet.structures.detections import Detections
+from centernet.structures.objects import Objects
+from centernet.tasks import exdet
 from centernet.tasks.exdet import Exdet, mirror_groups
-from centernet.tasks.grouping import aggregate_edges, group
-from centernet.tasks.peaks import Peaks
 from tests.detectors.recorded import image_of
 from tests.detectors.test_parity import detector_of
 from tests.parity_cases import cases, recipe

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from centernet.datasets.augment import View
+from centernet.geometry.view import View
 from centernet.tasks import TASKS, Task
 from tests.tasks.recorded import info, options
 

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.datasets.augment import View
-from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
-from centernet.detectors.merge import merge_scales
-from centernet.detectors.results import Detections
-from centernet.errors import UserError
 from centernet.external.nms import GAUSSIAN, soft_nms
+from centernet.geometry.view import View
+from centernet.runtime.errors import UserError
+from centernet.structures.detections import Detections
+from centernet.structures.merge import merge_scales
+from centernet.structures.objects import Objects
 from centernet.tasks.multi_pose import MultiPose, MultiPoseOptions
 from tests.parity_cases import cases, recipe
 from tests.tasks.recorded import make_task

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from centernet.datasets.augment import View
-from centernet.datasets.objects import Cuboids, Objects
 from centernet.detectors.detector import Detector
-from centernet.error_budget import budget_lines, error_budget
-from centernet.errors import UserError
+from centernet.detectors.error_budget import budget_lines, error_budget
+from centernet.geometry.view import View
+from centernet.heads.losses import AtCentres, Dense, Focal, MeanSquare
 from centernet.models.model import create_model
+from centernet.runtime.errors import UserError
+from centernet.structures.objects import Cuboids, Objects
 from centernet.tasks import TASKS
-from centernet.tasks.losses import AtCentres, Dense, Focal, MeanSquare
 from centernet.tasks.oracle import Oracle, oracles_for, true_map
 from tests.parity_cases import cases
 from tests.tasks.recorded import make_task

@@ -11,16 +11,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.datasets.augment import Augmentation, View, divisible, map_size
-from centernet.datasets.objects import Objects
+from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
-from centernet.errors import UserError
+from centernet.geometry.view import View, divisible, map_size
+from centernet.heads.centre_check import CornerPairs, centre_scores
+from centernet.heads.targets import draw_gaussian
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES
+from centernet.runtime.errors import UserError
+from centernet.structures.objects import Objects
 from centernet.tasks import triplet
-from centernet.tasks.centre_check import CornerPairs, centre_scores
-from centernet.tasks.targets import draw_gaussian
 from centernet.tasks.triplet import Triplet, TripletOptions, rim_radius
 from tests.models.test_pooling import recorded_model
 from tests.parity_cases import cases, recipe

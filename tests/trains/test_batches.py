@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 from centernet.trains.distributed import Processes
 from centernet.trains.loader import EpochLoader
 from centernet.trains.sampler import BatchSampler

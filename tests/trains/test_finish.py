@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from centernet.datasets.augment import NO_AUGMENTATION, Augmentation
-from centernet.datasets.dataset import Dataset
+from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.models.checkpoint import read_checkpoint
-from centernet.trains.finish import finished, map_colours
 from centernet.trains.loader import EpochLoader
+from centernet.trains.on_device import finished, map_colours
+from centernet.trains.samples import Dataset
 from tests.trains.tiny import SEED, SIZE, Squares, make_model, make_trainer
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from centernet import cli
-from centernet.build import training
+from centernet.builders import training
 from centernet.models.checkpoint import read_checkpoint
 from centernet.models.model import CenterNet
 from centernet.models.networks import BACKBONES

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from centernet.errors import UserError
-from centernet.logger import Logger
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
+from centernet.runs.logger import Logger
+from centernet.runtime.errors import UserError
+from centernet.trains.checkpoints import Best
 from centernet.trains.precision import Precision
-from centernet.trains.state import Best
 from tests.trains.tiny import falling_metric, make_model, make_trainer
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from centernet.errors import UserError
 from centernet.models.checkpoint import read_checkpoint
 from centernet.models.model import create_model
+from centernet.runtime.errors import UserError
 from centernet.trains.distributed import Processes, spawn, synchronise_norms
 from centernet.trains.loader import EpochLoader
 from centernet.trains.precision import Precision

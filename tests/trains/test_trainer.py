@@ -10,9 +10,9 @@ import pytest
 import torch
 import torch._dynamo
 
-from centernet.errors import UserError
-from centernet.logger import Logger
 from centernet.models.checkpoint import read_checkpoint
+from centernet.runs.logger import Logger
+from centernet.runtime.errors import UserError
 from centernet.trains.trainer import Length, Trainer
 from tests.trains.tiny import make_data, make_model, make_trainer
 

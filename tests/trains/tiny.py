@@ -16,19 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from centernet.datasets.augment import Augmentation
-from centernet.datasets.dataset import Dataset
-from centernet.datasets.objects import Objects
+from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info, Source
 from centernet.models.checkpoint import read_checkpoint
 from centernet.models.model import CenterNet
 from centernet.models.networks import Backbone
+from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
+from centernet.trains.checkpoints import Best, Keeper
 from centernet.trains.distributed import ALONE, Processes, join
 from centernet.trains.loader import EpochLoader
+from centernet.trains.samples import Dataset
 from centernet.trains.schedule import MultiStep, adam
 from centernet.trains.seeds import seed_everything
-from centernet.trains.state import Best, Keeper
 from centernet.trains.step import Step
 from centernet.trains.trainer import Length, Trainer
 
@@ -205,7 +205,7 @@ def train_processes(folder: Path, jobs: dict[str, tuple[int, dict[str, Any]]]) -
 
 
 def main() -> None:
-    from centernet.logger import Logger
+    from centernet.runs.logger import Logger
 
     folder, epochs, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     plain = {"optimizer": torch.optim.SGD, "rate": 0.05} if "plain" in sys.argv else {}

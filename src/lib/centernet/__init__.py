@@ -13,13 +13,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
-    from centernet.load import load_detector
+    from centernet.detectors.load import load_detector
+    from centernet.structures.detections import Detections
 
 __version__ = "0.1.0"
 __all__ = ["Detections", "__version__", "load_detector"]
 
-_HOMES = {"Detections": "centernet.detectors.results", "load_detector": "centernet.load"}
+_HOMES = {
+    "Detections": "centernet.structures.detections",
+    "load_detector": "centernet.detectors.load",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,28 +14,28 @@ from pathlib import Path
 
 import torch
 
-from centernet.album import Album
-from centernet.build.checkpoint import (
+from centernet.builders.checkpoint import (
     as_checkpoint_says,
     named_checkpoint,
     open_checkpoint,
     task_of,
 )
-from centernet.build.data import open_part, renamed
-from centernet.build.detection import make_detector, make_sketches, run_budget, run_test
-from centernet.build.dry_run import explain_demo, explain_test, explain_training
-from centernet.build.process import make_logger, settle, where_it_runs
-from centernet.build.record import record_test, recorded
-from centernet.build.training import in_turn, make_trainer
+from centernet.builders.data import open_part, renamed
+from centernet.builders.detection import make_detector, make_sketches, run_budget, run_test
+from centernet.builders.dry_run import explain_demo, explain_test, explain_training
+from centernet.builders.process import make_logger, settle, where_it_runs
+from centernet.builders.record import record_test, recorded
+from centernet.builders.training import in_turn, make_trainer
+from centernet.console.exit_code import exit_code
+from centernet.detectors.album import Album
 from centernet.detectors.detector import Detector
-from centernet.detectors.stream import Pictures, Video, open_stream
-from centernet.device import choose_devices
-from centernet.errors import UserError
-from centernet.exit_code import exit_code
-from centernet.logger import Logger
+from centernet.io.stream import Pictures, Video, open_stream
 from centernet.options.options import Options
 from centernet.opts import opts
-from centernet.provenance import hash_of
+from centernet.runs.logger import Logger
+from centernet.runs.provenance import hash_of
+from centernet.runtime.device import choose_devices
+from centernet.runtime.errors import UserError
 from centernet.trains.distributed import join, spawn
 
 Root = str | Path | None
@@ -62,10 +62,10 @@ def demo(argv: Sequence[str], root: Root = None, prog: str = "demo.py") -> int:
 VERBS: dict[str, Callable[..., int]] = {"train": train, "test": test, "demo": demo}
 # Those that take no task, by the module that holds them; one is imported when it is called.
 TOOLS = {
-    "repro": "centernet.repro.command",
-    "get_data": "centernet.get_data",
-    "info": "centernet.info",
-    "doctor": "centernet.doctor",
+    "repro": "centernet.commands.repro",
+    "get_data": "centernet.commands.get_data",
+    "info": "centernet.commands.info",
+    "doctor": "centernet.commands.doctor",
 }
 
 

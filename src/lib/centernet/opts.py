@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from centernet.errors import UserError
 from centernet.options import groups, saved
 from centernet.options.flag import flags_of
 from centernet.options.options import SAVED, Options, common_flags
 from centernet.options.parser import Parser
+from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
 from centernet.trains.schedule import BASE_BATCH, BASE_RATE, scaled_rate
 

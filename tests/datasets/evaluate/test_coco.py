@@ -14,8 +14,8 @@ from centernet.datasets.coco import open_coco
 from centernet.datasets.evaluate.coco import evaluate_coco, load_backend, write_results
 from centernet.datasets.source import Info
 from centernet.datasets.table import Table
-from centernet.detectors.results import Detections
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
+from centernet.structures.detections import Detections
 from tests.parity_cases import folder as parity
 from tests.real_data import folder
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from centernet.datasets.evaluate.kitti_labels import read_folder, read_labels, write_labels
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 from tests import real_data
 
 ROW = "Car 0.10 1 -1.57 10.00 20.50 110.00 80.00 1.50 1.60 4.00 -3.00 1.70 22.00 1.20"

@@ -13,7 +13,7 @@ from centernet.datasets.evaluate.voc import (
     write_voc_results,
 )
 from centernet.datasets.table import Table
-from centernet.detectors.results import Detections
+from centernet.structures.detections import Detections
 from tests.parity_cases import folder as parity
 from tests.real_data import folder
 

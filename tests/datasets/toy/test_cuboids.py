@@ -10,7 +10,7 @@ from centernet.datasets.toy.kitti_files import calibration_text, label_row
 from centernet.datasets.toy.livery import faces_of
 from centernet.datasets.toy.relief import Relief
 from centernet.datasets.toy.scene import generator
-from centernet.geometry3d import corners, project
+from centernet.geometry.cuboids import corners, project
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from centernet.datasets import open_source
 from centernet.datasets.toy import shapes, write_toy
 from centernet.datasets.toy.source import READINGS, part_for
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 
 @pytest.fixture(scope="module")

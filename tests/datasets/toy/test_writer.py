@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from centernet.datasets import open_source
 from centernet.datasets.toy import PARTS, ensure_toy, write_toy, writer
 from centernet.datasets.toy.motion import FRAMES
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 FEW = {name: (3, 2) for name in PARTS} | {"motion": (1, 1)}
 TITLES = {"shapes": "instances", "figures": "person_keypoints", "faces": "face_keypoints"}

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from centernet.errors import UserError
 from centernet.models.networks.DCNv2 import (
     backend_in_use,
     backends,
@@ -19,6 +18,7 @@ from centernet.models.networks.DCNv2 import (
     describe_backend,
     use_backend,
 )
+from centernet.runtime.errors import UserError
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from centernet.datasets.kitti import open_kitti
 from centernet.datasets.pascal import open_pascal
 from centernet.datasets.source import Info, Source
 from centernet.datasets.toy import not_yet_drawn, open_toy
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 # Each takes (split, data_dir) and, by keyword, the flags that mean something to it.
 SOURCES: dict[str, Callable[..., Source]] = {

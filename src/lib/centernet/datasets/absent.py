@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from shlex import quote
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 
 def absent(name: str, path: Path, data_dir: Path, folder: str | None = None) -> UserError:

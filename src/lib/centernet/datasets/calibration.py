@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 CAMERA = "P2"
 # Of KITTI's cameras: focal length over the width of the image.

@@ -10,7 +10,7 @@ from typing import Any
 from centernet.datasets import skeleton
 from centernet.datasets.columns import is_number
 from centernet.datasets.inspect import Report
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 Json = dict[str, Any]
 

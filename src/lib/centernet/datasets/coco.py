@@ -23,7 +23,7 @@ from centernet.datasets.inspect import Report, checked, files_present
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
 from centernet.datasets.table_source import TableSource
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 PROBED = 20  # images looked for to tell in which folder they are
 

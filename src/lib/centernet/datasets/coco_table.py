@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from centernet.datasets.categories import Categories, Json
 from centernet.datasets.columns import integers, numbers
 from centernet.datasets.inspect import Report
-from centernet.datasets.masks import Masks
-from centernet.datasets.objects import Cuboids
 from centernet.datasets.table import Table
+from centernet.structures.masks import Masks
+from centernet.structures.objects import Cuboids
 
 
 def read_table(

@@ -10,7 +10,7 @@ from centernet.datasets.coco import open_coco
 from centernet.datasets.pascal import open_voc_folder
 from centernet.datasets.table_source import TableSource
 from centernet.datasets.yolo import is_yolo_folder, open_yolo
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 
 def open_custom(

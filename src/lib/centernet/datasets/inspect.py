@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from centernet.datasets.source import Source
 from centernet.datasets.table import Table
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 SHOWN = 10  # faults told in full
 

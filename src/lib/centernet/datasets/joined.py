@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.datasets.objects import Objects
 from centernet.datasets.source import Source
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
+from centernet.structures.objects import Objects
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
+    from centernet.structures.detections import Detections
 
 
 class Joined(Source):

@@ -27,15 +27,15 @@ from centernet.datasets.evaluate.kitti import (
     evaluate,
 )
 from centernet.datasets.evaluate.kitti_labels import Labels, read_folder, read_labels, write_labels
-from centernet.datasets.image import SUFFIXES
 from centernet.datasets.inspect import Report
-from centernet.datasets.objects import Cuboids, Objects
 from centernet.datasets.source import Info, Source
-from centernet.errors import UserError
-from centernet.files import write_text
+from centernet.io.files import write_text
+from centernet.io.image import SUFFIXES
+from centernet.runtime.errors import UserError
+from centernet.structures.objects import Cuboids, Objects
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
+    from centernet.structures.detections import Detections
 
 KITTI = Info(
     name="kitti",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from centernet.datasets.augment import Augmentation, Size, SquareFraming, View
+from centernet.datasets.framing import Augmentation, SquareFraming
+from centernet.geometry.view import Size, View
 
 
 class NaturalFraming(SquareFraming):

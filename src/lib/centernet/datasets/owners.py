@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from centernet.download import Remote
+from centernet.io.download import Remote
 
 COCO_IMAGES = "http://images.cocodataset.org/zips/"
 COCO_ANNOTATIONS = "http://images.cocodataset.org/annotations/"

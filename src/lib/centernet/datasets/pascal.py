@@ -13,10 +13,10 @@ from centernet.datasets.inspect import Report, checked
 from centernet.datasets.source import Info
 from centernet.datasets.table_source import TableSource
 from centernet.datasets.voc_table import VocList, class_names_of, read_voc
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
+    from centernet.structures.detections import Detections
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),

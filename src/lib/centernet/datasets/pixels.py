@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.jit import njit
+from centernet.runtime.jit import njit
 
 
 def mapped(image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.float32]:

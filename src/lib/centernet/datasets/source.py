@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.datasets.image import ImageError, read_image
-from centernet.datasets.objects import Objects
+from centernet.io.image import ImageError, read_image
+from centernet.structures.objects import Objects
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
+    from centernet.structures.detections import Detections
 
 Triple = tuple[float, float, float]
 

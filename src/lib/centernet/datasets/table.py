@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.extremes import extreme_points
-from centernet.datasets.masks import Masks
-from centernet.datasets.objects import Cuboids, Objects
+from centernet.structures.masks import Masks
+from centernet.structures.objects import Cuboids, Objects
 
 
 @dataclass

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.coco import coco_metrics, evaluate_coco
-from centernet.datasets.image import ImageError, read_image
 from centernet.datasets.inspect import Report
-from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info, Source
 from centernet.datasets.table import Table
+from centernet.io.image import ImageError, read_image
+from centernet.structures.objects import Objects
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
+    from centernet.structures.detections import Detections
 
 
 class TableSource(Source):

@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from centernet.datasets.image import SUFFIXES
 from centernet.datasets.inspect import Report
 from centernet.datasets.table import Table
-from centernet.errors import UserError
-from centernet.files import read_lines
+from centernet.io.files import read_lines
+from centernet.io.image import SUFFIXES
+from centernet.runtime.errors import UserError
 
 
 class VocList(NamedTuple):

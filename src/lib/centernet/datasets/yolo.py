@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from centernet.datasets.image import SUFFIXES, ImageError, image_size
 from centernet.datasets.inspect import Report, checked
-from centernet.datasets.masks import MIN_NUMBERS, Masks
 from centernet.datasets.source import Info
 from centernet.datasets.table import Table
 from centernet.datasets.table_source import TableSource
 from centernet.datasets.yolo_names import read_data_yaml
-from centernet.errors import UserError
-from centernet.files import read_lines
+from centernet.io.files import read_lines
+from centernet.io.image import SUFFIXES, ImageError, image_size
+from centernet.runtime.errors import UserError
+from centernet.structures.masks import MIN_NUMBERS, Masks
 
 _PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")

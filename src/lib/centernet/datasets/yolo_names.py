@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from centernet.errors import UserError
-from centernet.files import read_lines
+from centernet.io.files import read_lines
+from centernet.runtime.errors import UserError
 
 _KEYS = ("path", "train", "val", "valid", "test")
 _ENTRY = re.compile(r"^(?P<key>[\w'\"]+)\s*:\s*(?P<value>.*)$")

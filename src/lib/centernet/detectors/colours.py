@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.jit import njit
+from centernet.runtime.jit import njit
 
 Triple = tuple[float, float, float]
 

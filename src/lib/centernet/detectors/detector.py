@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from centernet.datasets.augment import Size, divisible, map_size
 from centernet.detectors.finite import check_finite
 from centernet.detectors.preprocess import (
     Prepared,
@@ -25,16 +24,17 @@ from centernet.detectors.preprocess import (
     as_image,
     to_batch,
 )
-from centernet.detectors.results import Detections
-from centernet.detectors.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
 from centernet.detectors.timing import Timings
-from centernet.errors import UserError
+from centernet.geometry.view import Size, divisible, map_size
+from centernet.io.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
 from centernet.models.fuse import fused
 from centernet.models.model import CenterNet
 from centernet.models.sparse import Logits
+from centernet.runtime.errors import UserError
+from centernet.structures.detections import Detections
 
 if TYPE_CHECKING:
-    from centernet.datasets.objects import Objects
+    from centernet.structures.objects import Objects
     from centernet.tasks.oracle import Oracle
     from centernet.tasks.task import Maps, Task
 

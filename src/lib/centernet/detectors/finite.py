@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 
 def check_finite(

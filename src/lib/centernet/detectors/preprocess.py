@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from centernet.datasets.augment import Size, SquareFraming, View
+from centernet.datasets.framing import SquareFraming
 from centernet.detectors.colours import Triple, colour_table, looked_up
-from centernet.errors import UserError
+from centernet.geometry.view import Size, View
+from centernet.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

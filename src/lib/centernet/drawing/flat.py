@@ -19,7 +19,7 @@ from centernet.drawing.palette import BGR, BLACK, WHITE, colour, text_on
 from centernet.drawing.solid import draw_cuboids
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
+    from centernet.structures.detections import Detections
 
 THEMES = ("white", "black")
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

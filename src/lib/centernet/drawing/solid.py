@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from centernet.drawing.palette import BGR, BLACK, WHITE
-from centernet.geometry3d import EDGES, NEAR, corners, project
+from centernet.geometry.cuboids import EDGES, NEAR, corners, project
 
 if TYPE_CHECKING:
-    from centernet.datasets.objects import Cuboids
+    from centernet.structures.objects import Cuboids
 
 _SHIFT = 4  # OpenCV draws in sixteenths of a pixel
 _FAR = 1 << 15

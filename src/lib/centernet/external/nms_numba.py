@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from centernet.jit import njit
+from centernet.runtime.jit import njit
 
 ONE = np.float32(1)
 ZERO = np.float32(0)

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from centernet.errors import UserError, WriteError
-from centernet.files import atomic_write
+from centernet.io.files import atomic_write
 from centernet.models import mismatch, mmdet, published
+from centernet.runtime.errors import UserError, WriteError
 
 FORMAT = 1
 

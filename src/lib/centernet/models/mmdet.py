@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from centernet.datasets.published import COCO_CLASSES, PUBLISHED
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 HEADS = {"heatmap_head": "hm", "wh_head": "wh", "offset_head": "reg"}
 HEAT = "bbox_head.heatmap_head."

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from centernet.errors import UserError
 from centernet.models.networks import Backbone, create_backbone
 from centernet.models.networks.pooling import POOLINGS
 from centernet.models.sparse import PointHead, SparseMap
+from centernet.runtime.errors import UserError
 
 HEAT_BIAS = -2.19  # sigmoid(-2.19) = 0.1: a heat map starts out sure that there is nothing
 

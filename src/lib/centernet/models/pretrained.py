@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from centernet.download import Remote, fetch, remote_of
-from centernet.errors import UserError
+from centernet.io.download import Remote, fetch, remote_of
 from centernet.models.networks.backbone import Backbone, Pretrained
+from centernet.runtime.errors import UserError
 
 CHOICES = "'imagenet', 'none' or the path of an ImageNet classifier"
 

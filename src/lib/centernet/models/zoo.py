@@ -13,10 +13,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from centernet.download import Remote, fetch, remote_of
-from centernet.errors import UserError
-from centernet.files import write_text
-from centernet.meter import Say
+from centernet.io.download import Remote, fetch, remote_of
+from centernet.io.files import write_text
+from centernet.io.meter import Say
+from centernet.runtime.errors import UserError
 
 OFFICIAL = "https://github.com/xingyizhou/CenterNet/blob/master/readme/MODEL_ZOO.md"
 EXTREMENET = "https://github.com/xingyizhou/ExtremeNet"

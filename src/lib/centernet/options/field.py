@@ -1,4 +1,4 @@
-"""Fields of option groups, and the group that all losses share.
+"""Fields of option groups.
 
 A group is a frozen dataclass; each field is one flag, written with its default, its help and, where
 only some values make sense, its choices. The parser is derived from them.
@@ -7,7 +7,7 @@ only some values make sense, its choices. The parser is derived from them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 Choices = Sequence[Any] | Callable[[], Iterable[Any]]
@@ -36,21 +36,3 @@ def option(
         "inert": inert,
     }
     return field(default=default, metadata=metadata)
-
-
-@dataclass(frozen=True)
-class CentreOptions:
-    """Flags that the losses of all tasks with heat maps and offsets share."""
-
-    mse_loss: bool = option(False, "mean squared error in place of the focal loss for heat maps")
-    reg_loss: str = option("l1", "distance at the centres", ("l1", "sl1", "l2"))
-    hm_weight: float = option(1.0, "weight of the heat map loss", at_least=0)
-    off_weight: float = option(1.0, "weight of the offset loss", at_least=0)
-    not_reg_offset: bool = option(False, "learn no sub-pixel offset of the peaks")
-
-
-@dataclass(frozen=True)
-class LossOptions(CentreOptions):
-    """Those of tasks that also learn box sizes."""
-
-    wh_weight: float = option(0.1, "weight of the box size loss", at_least=0)

@@ -11,7 +11,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 NOUNS: dict[type, str] = {int: "a whole number", float: "a number"}
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from centernet import __version__
-from centernet.files import write_text
+from centernet.io.files import write_text
 from centernet.options import groups
 from centernet.options.flag import Flag, flags_of
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from centernet.errors import UserError
 from centernet.options.flag import Flag, flags_of, unknown
 from centernet.options.groups import GROUPS
 from centernet.options.original import ORIGINAL, PUBLISHED
+from centernet.runtime.errors import UserError
 
 
 class ArgumentParser(argparse.ArgumentParser):

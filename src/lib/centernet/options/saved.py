@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from centernet.errors import UserError
 from centernet.options.flag import Flag
+from centernet.runtime.errors import UserError
 
 # What is asked anew at each start.
 # fmt: off

@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.datasets.objects import Objects
-from centernet.jit import njit
-from centernet.options.field import LossOptions, option
-from centernet.tasks.losses import Dense, Focal, Loss, MeanSquare, at_centres
-from centernet.tasks.peaks import best_peaks, gather, mirror
-from centernet.tasks.spots import SUFFIX, no_spots
-from centernet.tasks.targets import draw_gaussian, object_radius, spread_value
+from centernet.heads.losses import Dense, Focal, Loss, MeanSquare, at_centres
+from centernet.heads.peaks import best_peaks, gather, mirror
+from centernet.heads.spots import SUFFIX, no_spots
+from centernet.heads.targets import draw_gaussian, object_radius, spread_value
+from centernet.options.field import option
+from centernet.runtime.jit import njit
+from centernet.structures.objects import Objects
+from centernet.tasks.options import LossOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
 

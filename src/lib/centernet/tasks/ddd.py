@@ -18,20 +18,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.datasets.augment import View, WideFraming
 from centernet.datasets.calibration import assumed_calibration, parse_calibration
-from centernet.datasets.objects import Cuboids, Objects
+from centernet.datasets.framing import WideFraming
 from centernet.datasets.source import Info
-from centernet.detectors.results import Detections
-from centernet.geometry import transform
-from centernet.geometry3d import bounding_boxes, corners, rotation_from, unproject
-from centernet.jit import njit
-from centernet.options.field import LossOptions, option
+from centernet.geometry.affine import transform
+from centernet.geometry.cuboids import bounding_boxes, corners, rotation_from, unproject
+from centernet.geometry.view import View
+from centernet.heads.losses import DISTANCES, AtCentres, Focal, Loss, MeanSquare, kept_sigmoid
+from centernet.heads.orientation import CHANNELS, InBins, from_bins, mirror_bins, to_bins
+from centernet.heads.peaks import best_peaks, gather, mirror
+from centernet.heads.targets import draw_gaussian, gaussian_radius
+from centernet.options.field import option
 from centernet.options.groups import DEMO
-from centernet.tasks.losses import DISTANCES, AtCentres, Focal, Loss, MeanSquare, kept_sigmoid
-from centernet.tasks.orientation import CHANNELS, InBins, from_bins, mirror_bins, to_bins
-from centernet.tasks.peaks import best_peaks, gather, mirror
-from centernet.tasks.targets import draw_gaussian, gaussian_radius
+from centernet.runtime.jit import njit
+from centernet.structures.detections import Detections
+from centernet.structures.objects import Cuboids, Objects
+from centernet.tasks.options import LossOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat, ways_back
 
 IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted

@@ -15,18 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.datasets.augment import View
-from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
-from centernet.detectors.merge import merge_scales
-from centernet.detectors.results import Detections
-from centernet.jit import njit
-from centernet.options.field import CentreOptions, option
-from centernet.tasks import twins
-from centernet.tasks.grouping import BOTTOM, LEFT, RIGHT, TOP, aggregate_edges, group
-from centernet.tasks.losses import Focal, Loss, MeanSquare, at_centres, kept_sigmoid
-from centernet.tasks.peaks import Peaks, gather, local_maxima, top_k_by_class
-from centernet.tasks.targets import draw_gaussian, draw_wide_gaussian, object_radius
+from centernet.geometry.view import View
+from centernet.heads import flipped
+from centernet.heads.grouping import BOTTOM, LEFT, RIGHT, TOP, aggregate_edges, group
+from centernet.heads.losses import Focal, Loss, MeanSquare, at_centres, kept_sigmoid
+from centernet.heads.peaks import Peaks, gather, local_maxima, top_k_by_class
+from centernet.heads.targets import draw_gaussian, draw_wide_gaussian, object_radius
+from centernet.options.field import option
+from centernet.runtime.jit import njit
+from centernet.structures.detections import Detections
+from centernet.structures.merge import merge_scales
+from centernet.structures.objects import Objects
+from centernet.tasks.options import CentreOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
 SIDES = ("t", "l", "b", "r")
@@ -110,7 +111,7 @@ class Exdet(Task):
 
     def merge_flip(self, maps: Mapping[str, Tensor]) -> Maps:
         """Maps of [images, mirrored images], the latter as maps of their own."""
-        return twins.beside(maps)
+        return flipped.beside(maps)
 
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         """The GROUPS best groups of the `k` highest peaks of each side; rows of score 0 are none.
@@ -120,7 +121,7 @@ class Exdet(Task):
         the maps, the shapes that come out do not.
         """
         width = maps["hm_c"].shape[3]
-        upright, *mirrored = (self._decode(each, k) for each in twins.apart(maps))
+        upright, *mirrored = (self._decode(each, k) for each in flipped.apart(maps))
         if mirrored:
             parts = [upright, mirror_groups(mirrored[0], width)]
         elif self.half_mirrored:

@@ -16,13 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
-from centernet.errors import UserError
-from centernet.models.sparse import Logits
-from centernet.options.field import LossOptions, option
-from centernet.tasks.losses import AtCentres, Dense, Focal, Loss, MeanSquare, at_centres
-from centernet.tasks.peaks import (
+from centernet.heads.losses import AtCentres, Dense, Focal, Loss, MeanSquare, at_centres
+from centernet.heads.peaks import (
     best_peaks,
     best_peaks_of_each,
     gather,
@@ -30,7 +26,12 @@ from centernet.tasks.peaks import (
     mirror_channels,
     mirror_vectors,
 )
-from centernet.tasks.pose_targets import PoseTargets, encode_people
+from centernet.heads.pose_targets import PoseTargets, encode_people
+from centernet.models.sparse import Logits
+from centernet.options.field import option
+from centernet.runtime.errors import UserError
+from centernet.structures.objects import Objects
+from centernet.tasks.options import LossOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
 IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted

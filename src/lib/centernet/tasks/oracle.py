@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from centernet.datasets.augment import View
-from centernet.datasets.objects import Objects
-from centernet.errors import UserError
-from centernet.tasks import twins
-from centernet.tasks.embedding import APART, Embedding
-from centernet.tasks.losses import AtCentres, Dense, Focal, Loss, MeanSquare
-from centernet.tasks.orientation import InBins
+from centernet.geometry.view import View
+from centernet.heads import flipped
+from centernet.heads.embedding import APART, Embedding
+from centernet.heads.losses import AtCentres, Dense, Focal, Loss, MeanSquare
+from centernet.heads.orientation import InBins
+from centernet.runtime.errors import UserError
+from centernet.structures.objects import Objects
 
 if TYPE_CHECKING:
     from centernet.tasks.task import Maps, Task
@@ -75,7 +75,7 @@ class Oracle:
 
         NaN where nothing is known: there the network's own answer stands. Regions to ignore are
         empty: what training draws there, nearly a peak, would be found as an object. `mirrored`
-        adds the maps of the mirrored image, for tasks that keep those beside (`twins.py`).
+        adds the maps of the mirrored image, for tasks that keep those beside (`heads/flipped.py`).
         """
         pairs = self.task.info.flip_pairs
         seen = objects.select(objects.classes >= 0).warp(view, (size[1], size[0]), pairs)
@@ -83,7 +83,7 @@ class Oracle:
         if mirrored:
             # Point x of the map, not pixel x, becomes width - x.
             twin = self._of_objects(seen.flip(size[1] + 1, pairs), size)
-            truth |= {twins.PREFIX + name: value for name, value in twin.items()}
+            truth |= {flipped.PREFIX + name: value for name, value in twin.items()}
         return truth
 
     def _of_objects(self, objects: Objects, size: tuple[int, int]) -> Maps:

@@ -16,16 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.datasets.augment import SquareFraming, View
-from centernet.datasets.objects import Objects
+from centernet.datasets.framing import SquareFraming
 from centernet.datasets.source import Info
-from centernet.detectors.merge import merge_scales
-from centernet.detectors.results import Detections
-from centernet.geometry import transform
+from centernet.geometry.affine import transform
+from centernet.geometry.view import View
+from centernet.heads.losses import Loss
+from centernet.heads.peaks import mirror
 from centernet.models.model import HEAT_BIAS
 from centernet.models.sparse import Logits, MeanOfTwins, SparseMap
-from centernet.tasks.losses import Loss
-from centernet.tasks.peaks import mirror
+from centernet.structures.detections import Detections
+from centernet.structures.merge import merge_scales
+from centernet.structures.objects import Objects
 
 # In place of a tensor there may stand the SparseMap of a sparse head, which `gather` reads alike,
 # or the Logits of a peaked one, which `best_peaks` and `best_peaks_of_each` do.

@@ -17,22 +17,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.datasets.augment import View
 from centernet.datasets.natural_framing import NaturalFraming
-from centernet.datasets.objects import Objects
 from centernet.datasets.source import Info
-from centernet.detectors.merge import merge_scales
-from centernet.detectors.results import Detections
-from centernet.errors import UserError
 from centernet.external.nms import GAUSSIAN, soft_nms_merge
-from centernet.jit import njit
+from centernet.geometry.view import View
+from centernet.heads import flipped
+from centernet.heads.centre_check import CornerPairs, centre_scores
+from centernet.heads.embedding import Pull, Push
+from centernet.heads.losses import Focal, at_centres
+from centernet.heads.peaks import best_peaks, gather
+from centernet.heads.targets import draw_gaussian
 from centernet.options.field import option
-from centernet.tasks import twins
-from centernet.tasks.centre_check import CornerPairs, centre_scores
-from centernet.tasks.embedding import Pull, Push
-from centernet.tasks.losses import Focal, at_centres
-from centernet.tasks.peaks import best_peaks, gather
-from centernet.tasks.targets import draw_gaussian
+from centernet.runtime.errors import UserError
+from centernet.runtime.jit import njit
+from centernet.structures.detections import Detections
+from centernet.structures.merge import merge_scales
+from centernet.structures.objects import Objects
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
 POINTS = ("tl", "br", "ct")
@@ -151,7 +151,7 @@ class Triplet(Task):
 
     def merge_flip(self, maps: Mapping[str, Tensor]) -> Maps:
         """Maps of [images, mirrored images], the latter as maps of their own."""
-        return twins.beside(maps)
+        return flipped.beside(maps)
 
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         """The PAIRS best pairs of corners, and the centres; `topk` of the options rules, not `k`.
@@ -160,7 +160,7 @@ class Triplet(Task):
         score -1. centres (B, M, 4) x y class score. After `merge_flip` those of the mirrored image
         follow.
         """
-        upright, *mirrored = (self._decode(each) for each in twins.apart(maps))
+        upright, *mirrored = (self._decode(each) for each in flipped.apart(maps))
         if not mirrored:
             return upright
         back = mirror_pairs(mirrored[0], maps["hmap_ct"].shape[3])

@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, multiprocessing, nn
 
-from centernet.errors import UserError, in_words
+from centernet.runtime.errors import UserError, in_words
 
 PATIENCE = timedelta(hours=2)  # the others wait this long while the first process evaluates
 

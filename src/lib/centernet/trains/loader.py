@@ -12,7 +12,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.sampler import BatchSampler
 from centernet.trains.seeds import mixed
@@ -21,7 +21,7 @@ Batch = dict[str, Any]
 
 
 class EpochData(Protocol):
-    """Samples that depend on (epoch, index) alone, such as `centernet.datasets.dataset.Dataset`."""
+    """Samples that depend on (epoch, index) alone, such as `centernet.trains.samples.Dataset`."""
 
     def __len__(self) -> int: ...
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 TYPES = {"none": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 

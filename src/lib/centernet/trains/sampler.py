@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 from centernet.trains.distributed import ALONE, Processes
 
 

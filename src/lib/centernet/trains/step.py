@@ -18,8 +18,8 @@ from centernet.models.model import CenterNet
 from centernet.tasks.oracle import Oracle
 from centernet.tasks.task import Task
 from centernet.trains.distributed import ALONE, Processes
-from centernet.trains.finish import finished
 from centernet.trains.loader import Batch
+from centernet.trains.on_device import finished
 from centernet.trains.precision import Precision
 
 

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from centernet.errors import UserError
 from centernet.models.checkpoint import Checkpoint
+from centernet.runtime.errors import UserError
+from centernet.trains.checkpoints import Best, Keeper
+from centernet.trains.finite import Watch, check_weights
 from centernet.trains.loader import Batch, EpochLoader
 from centernet.trains.schedule import MultiStep, set_rate
 from centernet.trains.seeds import seed_everything
-from centernet.trains.state import Best, Keeper
 from centernet.trains.step import Step
 from centernet.trains.validate import validation_losses
 from centernet.trains.voice import Voice
-from centernet.trains.watch import Watch, check_weights
 
 Evaluate = Callable[[nn.Module, int], Mapping[str, float]]
 

@@ -1,4 +1,4 @@
-"""What training needs of a logger; `centernet.logger.Logger` is one."""
+"""What training needs of a logger; `centernet.runs.logger.Logger` is one."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from centernet.datasets.source import Info
 from centernet.datasets.table import Table
-from centernet.errors import UserError
-from centernet.files import atomic_write, write_text
+from centernet.io.files import atomic_write, write_text
+from centernet.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
+    from centernet.structures.detections import Detections
 
     Results = Mapping[Any, Detections]
 

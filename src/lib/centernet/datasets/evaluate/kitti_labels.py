@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.errors import UserError
-from centernet.files import write_text
+from centernet.io.files import write_text
+from centernet.runtime.errors import UserError
 
 FIELDS = (
     *("type", "truncated", "occluded", "alpha", "left", "top", "right", "bottom"),

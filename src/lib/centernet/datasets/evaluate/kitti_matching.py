@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from centernet.jit import njit
+from centernet.runtime.jit import njit
 
 STEPS = 41  # the devkit samples precision at this many recalls
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.jit import njit
+from centernet.runtime.jit import njit
 
 
 def intersections(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.table import Table
-from centernet.files import write_text
+from centernet.io.files import write_text
 
 if TYPE_CHECKING:
-    from centernet.detectors.results import Detections
+    from centernet.structures.detections import Detections
 
 RESULTS = "results.json"
 VOC_METRICS = ("VOC07", "VOC12")

@@ -17,7 +17,7 @@ from centernet.datasets.toy.livery import faces_of
 from centernet.datasets.toy.paints import rounded, vivid
 from centernet.datasets.toy.relief import Relief
 from centernet.datasets.toy.road import road
-from centernet.geometry3d import corners, observation_angle, project
+from centernet.geometry.cuboids import corners, observation_angle, project
 
 WIDTH, HEIGHT = 768, 256
 FOCAL, HORIZON = 840.0, 100.0  # pixels

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from centernet.geometry3d import project
+from centernet.geometry.cuboids import project
 
 LIGHT = np.array([-0.45, -0.8, -0.4]) / np.linalg.norm([-0.45, -0.8, -0.4])  # towards the sun
 AMBIENT = 0.55  # brightness of a face in the shade

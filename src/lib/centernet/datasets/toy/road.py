@@ -8,7 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from centernet.datasets.toy.paints import clouds, muted
-from centernet.geometry3d import project
+from centernet.geometry.cuboids import project
 
 ROAD = 9.0  # width in metres
 MARK = 0.18  # width of a lane mark

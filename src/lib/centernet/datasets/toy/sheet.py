@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from centernet.datasets.extremes import extreme_points
-from centernet.datasets.objects import Cuboids
 from centernet.datasets.toy import cuboids, faces, figures, motion, shapes
 from centernet.datasets.toy.masks import tight_box
 from centernet.datasets.toy.scene import Scene, generator
-from centernet.detectors.picture_file import save_picture
 from centernet.drawing.flat import draw_boxes, draw_extremes, draw_keypoints
 from centernet.drawing.palette import colour
 from centernet.drawing.solid import draw_cuboids
+from centernet.io.picture_file import save_picture
+from centernet.structures.objects import Cuboids
 
 COLUMNS = 6  # square scenes in a row; two streets or four frames of a film are as wide
 LEAST = 2  # things in a scene that is shown

@@ -10,7 +10,7 @@ from centernet.datasets.coco import open_coco
 from centernet.datasets.kitti import KITTI, open_kitti_list
 from centernet.datasets.source import Source, Triple
 from centernet.datasets.toy.writer import PARTS, ensure_toy, read_stamp
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 MAX_OBJECTS = 32
 

@@ -21,7 +21,7 @@ from centernet.datasets.toy.coco_files import categories, write_coco
 from centernet.datasets.toy.kitti_files import write_kitti
 from centernet.datasets.toy.mot_files import write_mot
 from centernet.datasets.toy.scene import SPLITS, generator
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 VERSION = 4  # of the drawings: raise it whenever they change, and old folders are drawn anew
 ABANDONED = 600  # seconds after which nobody is still drawing

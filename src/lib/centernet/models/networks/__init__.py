@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from centernet.errors import UserError
 from centernet.models.networks.backbone import Backbone
 from centernet.models.networks.dla import DLA
 from centernet.models.networks.hourglass import TINY_DIMS, Hourglass
 from centernet.models.networks.mobilenet import MobileNet
 from centernet.models.networks.resnet import ResNet
 from centernet.models.networks.unet import UNet
+from centernet.runtime.errors import UserError
 
 DEPTHS = (18, 34, 50, 101, 152)
 

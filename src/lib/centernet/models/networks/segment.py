@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from centernet.errors import UserError
+from centernet.runtime.errors import UserError
 
 
 class Segment(nn.Sequential):

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from centernet.errors import UserError
 from centernet.models.networks.DCNv2 import compiled, plain, torchvision_backend, triton_backend
 from centernet.models.networks.DCNv2.sampling import Sampling
+from centernet.runtime.errors import UserError
 
 ENVIRONMENT = "CENTERNET_DCN"
 

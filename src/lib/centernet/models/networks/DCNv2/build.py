@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 import torch
 from filelock import FileLock
 
-from centernet.files import atomic_write
+from centernet.io.files import atomic_write
 
 SOURCES = Path(__file__).parent / "csrc"
 CACHE = "CENTERNET_CACHE"

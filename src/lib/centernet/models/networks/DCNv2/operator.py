@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.library import Library
 
-from centernet.exporting import exporting
 from centernet.models.networks.DCNv2 import backends, plain
 from centernet.models.networks.DCNv2.sampling import Sampling, layout, pair
+from centernet.runtime.exporting import exporting
 
 _NAME = "centernet::deform_conv2d"
 Gradients = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from centernet.exporting import exporting
 from centernet.models.networks.DCNv2.sampling import Sampling
+from centernet.runtime.exporting import exporting
 
 NAME = "plain"
 

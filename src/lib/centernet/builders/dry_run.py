@@ -1,0 +1,164 @@
+"""What a command would do, checked as far as can be without doing it: nothing is written.
+
+The data set is read, the network built and the checkpoint fitted to it by the very code of the
+command, so that what is wrong is said in the command's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from centernet.builders.checkpoint import (
+    as_checkpoint_says,
+    awaited_download,
+    named_checkpoint,
+    open_checkpoint,
+)
+from centernet.builders.data import open_part
+from centernet.builders.detection import make_detector
+from centernet.builders.training import make_trainer
+from centernet.datasets import not_yet_made
+from centernet.detectors.album import Album
+from centernet.io.stream import open_stream
+from centernet.models.networks import create_backbone
+from centernet.models.pretrained import classifier
+from centernet.options.options import Options
+from centernet.runs.logger import Logger
+from centernet.runtime.device import choose_devices
+from centernet.tasks import TASKS
+from centernet.trains.checkpoints import LAST
+from centernet.trains.distributed import Processes
+from centernet.trains.trainer import Trainer
+
+Say = Callable[[str], None]
+
+
+def explain_training(options: Options) -> None:
+    """Say what main.py would do; UserError for what would stop it."""
+    logger = _begin(options)
+    devices = choose_devices(options.gpus, logger.write)
+    checkpoint, download = None, awaited_download(options) if options.load_model else None
+    if download:
+        logger.write(f"checkpoint: {download}; whether it fits is not checked")
+        options = replace(options, load_model="", weights="none")
+    elif options.load_model:
+        checkpoint = open_checkpoint(options)
+    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
+    drawn = not_yet_made(options.dataset, options.data_dir, TASKS[options.task].needs)
+    if drawn is not None:
+        create_backbone(options.arch)
+        logger.write(f"data: {drawn} is drawn first; what depends on it is not checked")
+    else:
+        # On this device a network has shapes but no numbers: it takes neither time nor memory.
+        nowhere = Processes(device=torch.device("meta"))
+        with torch.device("meta"):
+            trainer = make_trainer(_without_download(options, logger.write), checkpoint, nowhere,
+                                   logger)  # fmt: skip
+        for line in _facts(options, trainer, len(devices)):
+            logger.write(line)
+    logger.write(f"device: {', '.join(map(str, devices))}")
+    logger.write(f"writes: {options.save_dir.absolute()}{_state(options.save_dir)}")
+
+
+def explain_test(options: Options, awaited: bool = False) -> None:
+    """Say what test.py would do; UserError for what would stop it.
+
+    With `awaited` the run's checkpoint may be missing still: a training comes before.
+    """
+    logger = _begin(options)
+    device = choose_devices(options.gpus, logger.write)[0]
+    last = options.save_dir / LAST
+    missing = awaited and options.load_model == str(last) and not last.exists()
+    download = awaited_download(options)
+    checkpoint = None if missing or download else named_checkpoint(options)
+    options = as_checkpoint_says(options, checkpoint, ("dataset",))
+    drawn = not_yet_made(options.dataset, options.data_dir, TASKS[options.task].needs)
+    if drawn is not None:
+        logger.write(f"data: {drawn} is drawn first")
+    else:
+        source = open_part(options, "test" if options.trainval else "val", logger)
+        logger.write(f"data: {source.info.name}, {len(source)} images to test on")
+        if checkpoint is not None:
+            make_detector(options, checkpoint, torch.device("cpu"), source.info)
+    if download:
+        logger.write(f"checkpoint: {download}; whether it fits is not checked")
+    elif checkpoint is None:
+        logger.write(f"checkpoint: {last.absolute()}, once training has written it")
+    else:
+        logger.write(f"checkpoint: {checkpoint.name}, epoch {checkpoint.epoch}")
+    scales = ", ".join(f"{scale:g}" for scale in options.test_scales)
+    logger.write(f"test: scales {scales}, {'with' if options.flip_test else 'without'} mirroring")
+    logger.write(f"device: {device}")
+    logger.write(f"writes: {options.save_dir.absolute()}")
+
+
+def explain_demo(options: Options) -> None:
+    """Say what demo.py would do; UserError for what would stop it."""
+    logger = _begin(options)
+    stream = open_stream(options.demo)
+    Album.spare_the_originals(options.output_dir, stream)
+    device = choose_devices(options.gpus, logger.write)[0]
+    said = awaited_download(options)
+    if said is None:
+        checkpoint = named_checkpoint(options)
+        make_detector(options, checkpoint, torch.device("cpu"))
+        said = f"{checkpoint.name}, epoch {checkpoint.epoch}"
+    count = len(stream)
+    logger.write(f"pictures: {options.demo}" + (f", {count} in all" if count else ""))
+    logger.write(f"checkpoint: {said}")
+    logger.write(f"device: {device}")
+    logger.write(f"writes: {options.output_dir.absolute()}")
+
+
+def _begin(options: Options) -> Logger:
+    logger = Logger()
+    logger.write("dry run: nothing is written")
+    for line in options.notices:
+        logger.write(line)
+    return logger
+
+
+def _without_download(options: Options, say: Say) -> Options:
+    """`options` that start from random weights where ImageNet's would have to be fetched."""
+    if options.load_model or options.weights != "imagenet":
+        return options
+    published = create_backbone(options.arch).pretrained
+    if published is None:
+        return options
+    remote = classifier(published)
+    path = options.root / "models" / remote.name
+    if path.exists() or options.offline:
+        return options
+    say(
+        f"weights: {remote.url} is downloaded to {path.absolute()} first; random ones stand in here"
+    )
+    return replace(options, weights="none")
+
+
+def _facts(options: Options, trainer: Trainer, devices: int) -> list[str]:
+    step, loader, info = trainer.step, trainer.loader, trainer.step.task.info
+    millions = sum(weight.numel() for weight in step.model.parameters()) / 1e6
+    height, width = loader.data.size
+    held = ", validated on none" if trainer.val_loader is None else (
+        f", {len(trainer.val_loader.data)} to validate on"
+    )  # fmt: skip
+    batch = f"batch {options.batch_size}" + (
+        f" x {options.accumulate}" if options.accumulate > 1 else ""
+    )
+    drops = ", ".join(map(str, options.lr_step))
+    return [
+        f"data: {info.name}, {len(loader.data)} images to train on{held}, {len(info.class_names)}"
+        " classes",
+        f"network: {options.arch}, {millions:.2f} million parameters, input {height} x {width}",
+        f"schedule: epoch {trainer.epoch + 1} to {options.num_epochs}, {len(loader)} batches each,"
+        f" {batch} over {devices} device{'s' if devices > 1 else ''}, learning rate {options.lr:g},"
+        f" a tenth after {drops}",
+    ]
+
+
+def _state(folder: Path) -> str:
+    return "" if (folder / LAST).exists() else " (new)"

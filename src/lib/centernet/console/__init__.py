@@ -1,0 +1,1 @@
+"""The terminal and the window: exit codes, shown pictures."""

@@ -1,0 +1,38 @@
+"""Drawings for --debug."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from centernet.detectors.detector import Detector
+from centernet.detectors.preprocess import Ready
+from centernet.drawing.flat import blend, heat_map
+from centernet.io.picture_file import save_picture
+from centernet.structures.detections import Detections
+
+
+class Sketches:
+    """Drawings for --debug in `folder`: the detections, and from level 2 on the heat maps."""
+
+    def __init__(self, folder: Path, detector: Detector, level: int, threshold: float, theme: str):
+        self.folder, self.detector, self.level = Path(folder).absolute(), detector, level
+        self.threshold, self.theme = threshold, theme
+
+    def draw(self, name: str, image: np.ndarray, ready: Ready, found: Detections) -> None:
+        """Save what is known of the image `name`."""
+        drawn = found.plot(image, threshold=self.threshold, theme=self.theme)
+        save_picture(self.folder / f"{name}_out.jpg", drawn)
+        above = found.birds_eye(threshold=self.threshold, theme=self.theme)
+        if above is not None:
+            save_picture(self.folder / f"{name}_above.jpg", above)
+        if self.level < 2:
+            return
+        prepared = ready.scales[0]
+        seen = self.detector.preprocess.picture(prepared)
+        size = seen.shape[0], seen.shape[1]
+        for head, maps in self.detector.maps([prepared]).items():
+            if head.startswith("hm"):
+                heat = heat_map(maps[0].float().cpu().numpy(), size, self.theme)
+                save_picture(self.folder / f"{name}_{head}.jpg", blend(seen, heat))

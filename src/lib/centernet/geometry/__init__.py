@@ -1,0 +1,1 @@
+"""Affine maps, views of an image, cuboids in space."""

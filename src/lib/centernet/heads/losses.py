@@ -1,0 +1,179 @@
+"""Losses of the centre-point family, each as sums and the counts that divide them.
+
+A loss gives `totals(raw, targets)`, the sums over this batch, and `counts(targets)`, what they are
+divided by; both are vectors of the same few terms. Keeping them apart lets several processes, or
+several parts of one batch, divide by the counts of the whole (`task.py`). Totals are computed from
+the network's raw maps (B, C, H, W), float32 or float64, and are finite when there is no object.
+
+Sources: focal loss of CornerNet (arXiv 1808.01244), regression at centres of "Objects as Points"
+(arXiv 1904.07850), multi-bin orientation of Mousavian et al. (arXiv 1612.00496).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from centernet.heads.focal import focal_sum
+from centernet.heads.peaks import gather
+
+Targets = Mapping[str, Tensor]
+LOGIT_LIMIT = math.log((1 - 1e-4) / 1e-4)  # probabilities are kept within 1e-4 of 0 and 1
+SMALL = 1e-4
+
+
+class Loss(ABC):
+    """One head's loss; `loss(raw, targets)` is its value on a batch alone."""
+
+    @abstractmethod
+    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+        """Sums over the batch, (T,)."""
+
+    @abstractmethod
+    def counts(self, targets: Targets) -> Tensor:
+        """What the sums are divided by, (T,), without gradient."""
+
+    def value(self, totals: Tensor, counts: Tensor) -> Tensor:
+        """The scalar loss of `totals` over `counts`."""
+        return (totals / (counts + SMALL)).sum()
+
+    def __call__(self, raw: Tensor, targets: Targets) -> Tensor:
+        return self.value(self.totals(raw, targets), self.counts(targets))
+
+
+@dataclass(frozen=True)
+class Focal(Loss):
+    """Penalty-reduced focal loss (alpha 2, beta 4) of a heat map; divided by the peaks, if any."""
+
+    target: str
+
+    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+        return focal_sum(raw, targets[self.target], LOGIT_LIMIT).view(1)
+
+    def counts(self, targets: Targets) -> Tensor:
+        return (targets[self.target] == 1).sum().float().view(1)
+
+    def value(self, totals: Tensor, counts: Tensor) -> Tensor:
+        # Under several processes the count is their mean, which may lie between 0 and 1.
+        return (totals / torch.where(counts > 0, counts, torch.ones_like(counts))).sum()
+
+
+@dataclass(frozen=True)
+class MeanSquare(Loss):
+    """Mean squared error of a heat map, raw or turned into its meaning by `activation`."""
+
+    target: str
+    activation: Callable[[Tensor], Tensor] | None = None
+
+    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+        heat = raw if self.activation is None else self.activation(raw)
+        return ((heat - targets[self.target]) ** 2).sum().view(1)
+
+    def counts(self, targets: Targets) -> Tensor:
+        target = targets[self.target]
+        return torch.full((1,), float(target.numel()), device=target.device)
+
+    def value(self, totals: Tensor, counts: Tensor) -> Tensor:
+        return (totals / counts).sum()
+
+
+def kept_sigmoid(raw: Tensor) -> Tensor:
+    """Probabilities kept within 1e-4 of 0 and 1, where the gradient vanishes."""
+    return torch.sigmoid(raw.clamp(-LOGIT_LIMIT, LOGIT_LIMIT))
+
+
+Distance = Callable[[Tensor, Tensor], Tensor]  # elementwise
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """|difference|, elementwise."""
+    return (prediction - target).abs()
+
+
+def smooth_l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Quadratic below 1, linear above, elementwise."""
+    return F.smooth_l1_loss(prediction, target, reduction="none")
+
+
+def l2(prediction: Tensor, target: Tensor) -> Tensor:
+    """Squared difference, elementwise."""
+    return (prediction - target) ** 2
+
+
+DISTANCES: dict[str, Distance] = {"l1": l1, "sl1": smooth_l1, "l2": l2}
+
+
+@dataclass(frozen=True)
+class AtCentres(Loss):
+    """Distance of the values at the centres from their targets, over those that `mask` marks.
+
+    `target` (B, N, D), `index` (B, N), `mask` (B, N) or, to mark single values, (B, N, D). Divided
+    by the values marked; by the objects marked if `per_object`; by all B * N * D if `over_all`.
+    `activation` turns raw maps into the target's meaning first; `inverse` is the way back, for
+    whoever knows the target. `relative` measures prediction over target against 1.
+    """
+
+    target: str
+    mask: str = "reg_mask"
+    index: str = "ind"
+    distance: Distance = l1
+    activation: Callable[[Tensor], Tensor] | None = None
+    inverse: Callable[[Tensor], Tensor] | None = None
+    per_object: bool = False
+    over_all: bool = False
+    relative: bool = False
+
+    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+        target = targets[self.target].float()
+        predicted = gather(raw, targets[self.index])
+        if self.activation is not None:
+            predicted = self.activation(predicted)
+        if self.relative:
+            predicted, target = predicted / (target + SMALL), torch.ones_like(target)
+        mask = self._mask(targets).expand_as(target)
+        return self.distance(predicted * mask, target * mask).sum().view(1)
+
+    def counts(self, targets: Targets) -> Tensor:
+        mask, target = self._mask(targets), targets[self.target]
+        if self.over_all:
+            return torch.full((1,), float(target.numel()), device=target.device)
+        if not self.per_object:
+            mask = mask.expand_as(target)
+        return mask.sum().view(1)
+
+    def value(self, totals: Tensor, counts: Tensor) -> Tensor:
+        return (totals / counts).sum() if self.over_all else super().value(totals, counts)
+
+    def _mask(self, targets: Targets) -> Tensor:
+        mask = targets[self.mask].float()
+        return mask.unsqueeze(2) if mask.dim() == 2 else mask
+
+
+def at_centres(
+    target: str, kind: str, *, mask: str = "reg_mask", index: str = "ind", relative: bool = False
+) -> AtCentres:
+    """The regression loss that `--reg_loss` names: l1 and l2 per value, sl1 per object."""
+    return AtCentres(
+        target, mask, index, DISTANCES[kind], per_object=kind == "sl1", relative=relative
+    )
+
+
+@dataclass(frozen=True)
+class Dense(Loss):
+    """L1 over a whole map of values (B, D, H, W), weighed by a map of the same shape."""
+
+    target: str
+    weight: str
+
+    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+        weight = targets[self.weight]
+        return l1(raw * weight, targets[self.target] * weight).sum().view(1)
+
+    def counts(self, targets: Targets) -> Tensor:
+        return targets[self.weight].sum().view(1)

@@ -1,0 +1,1 @@
+"""Files, downloads, archives, images and videos."""

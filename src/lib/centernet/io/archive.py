@@ -1,0 +1,134 @@
+"""Unpacking archives of others: only plain files and folders, none of them outside the target.
+
+Names and kinds of all members are looked at before the first byte is written. Nothing is executed,
+linked or given the rights and owners that the archive states.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from centernet.io.meter import Meter, Say
+from centernet.runtime.errors import UserError
+
+Place = Callable[[str], str | None]
+# What the readers raise; RuntimeError and its NotImplementedError: encrypted, packed unknown ways.
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive: its name there, its bytes, and what opens it."""
+
+    name: str
+    size: int
+    handle: Any
+
+
+def unpack(
+    path: str | Path, folder: str | Path, *, place: Place = lambda name: name, say: Say = print
+) -> int:
+    """Unpack the .zip or .tar(.gz) at `path` into `folder`; the number of files that are its own.
+
+    `place` says under which relative name a member is put, None to leave it out. A file that is
+    there in its size already is left alone, so that an interrupted call can be repeated.
+
+    Raises UserError, and writes nothing, when a member would lie outside of `folder` or is a link
+    or a device, when the archive is damaged, or when it does not fit on the disk.
+    """
+    path, folder = Path(path), Path(folder)
+    try:
+        with _opened(path) as (members, open_member):
+            placed = [
+                (member, folder / _plain(path, name))
+                for member in members
+                if (name := place(_plain(path, member.name))) is not None
+            ]
+            total = sum(member.size for member, _ in placed)
+            _check_room(path, folder, placed)
+            with Meter(f"unpacking {path.name}", total, say) as meter:
+                for member, target in placed:
+                    _write(member, target, open_member)
+                    meter.reach(meter.done + member.size)
+    except DAMAGE as error:
+        why = (str(error) or type(error).__name__).splitlines()[0].rstrip(":")
+        raise UserError(
+            f"{path}: not an archive, or a damaged one ({why}); delete it and fetch it again"
+        ) from error
+    except OSError as error:
+        where = error.filename or folder
+        raise UserError(f"{where}: cannot be unpacked ({error.strerror or error})") from error
+    return len(placed)
+
+
+def _plain(path: Path, name: str) -> str:
+    """`name` as a relative path with slashes; UserError when it leads out of the folder."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+        raise UserError(f"{path}: member {name!r} lies outside of the folder; nothing was unpacked")
+    return "/".join(parts)
+
+
+def _check_room(path: Path, folder: Path, placed: list[tuple[Member, Path]]) -> None:
+    missing = sum(m.size for m, target in placed if not _there(m, target))
+    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    if missing > free:
+        raise UserError(f"{path}: needs {missing} bytes in {folder}, where {free} are free")
+
+
+def _there(member: Member, target: Path) -> bool:
+    return target.is_file() and target.stat().st_size == member.size
+
+
+def _write(member: Member, target: Path, open_member: Callable[[Any], IO[bytes]]) -> None:
+    if _there(member, target):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.unpacking")
+    try:
+        with open_member(member.handle) as source, open(temporary, "wb") as file:
+            shutil.copyfileobj(source, file)
+        if temporary.stat().st_size != member.size:
+            raise zipfile.BadZipFile(f"member {member.name!r} is shorter than it says")
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[list[Member], Callable[[Any], IO[bytes]]]]:
+    """The files of an archive and what opens one of them; UserError for links and devices."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield [_zipped(path, i) for i in archive.infolist() if not i.is_dir()], archive.open
+    else:
+        with tarfile.open(path) as tar:
+            yield [_tarred(path, i) for i in tar.getmembers() if not i.isdir()], tar.extractfile
+
+
+def _zipped(path: Path, info: zipfile.ZipInfo) -> Member:
+    mode = info.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        raise _not_a_file(path, info.filename)
+    return Member(info.filename, info.file_size, info)
+
+
+def _tarred(path: Path, info: tarfile.TarInfo) -> Member:
+    if not info.isreg():
+        raise _not_a_file(path, info.name)
+    return Member(info.name, info.size, info)
+
+
+def _not_a_file(path: Path, name: str) -> UserError:
+    return UserError(f"{path}: member {name!r} is a link or a device; nothing was unpacked")

@@ -1,0 +1,58 @@
+"""Writing files so that a killed process never leaves half of one; reading a user's text files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from centernet.runtime.errors import UserError, WriteError, refusal
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it over `path` when the block ends well.
+
+    The temporary file is flushed to the disk before the rename, keeps the suffix of `path` (writers
+    such as cv2.imwrite choose the format by it) and is removed when the block raises. WriteError,
+    which is an OSError too, when the disk is full or the folder may not be written to.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except UserError:
+        raise
+    except OSError as error:
+        line = refusal(error, path)
+        if line is None:
+            raise
+        raise WriteError(line.replace(str(temporary), str(path))) from error
+    finally:
+        with suppress(OSError):  # of a folder that cannot be written to
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write `text` (UTF-8) to `path` atomically and return the path."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Lines of a user's text file: UTF-8, with a byte order mark (as Windows writes) or without.
+
+    UserError when it cannot be read or is in another encoding.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text in UTF-8 ({error.reason}); save it as UTF-8") from None

@@ -1,0 +1,25 @@
+"""Writing a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from centernet.io.files import atomic_write
+from centernet.runtime.errors import UserError
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def save_picture(path: str | Path, image: np.ndarray) -> Path:
+    """Write a BGR image atomically in the format of the suffix; return the absolute path."""
+    path = Path(path).absolute()
+    with atomic_write(path) as temporary:
+        # Not cv2.imwrite: it cannot open names beyond the code page on Windows.
+        done, data = cv2.imencode(path.suffix, image)
+        if not done:
+            raise UserError(f"{path}: OpenCV cannot write {path.suffix} files here; use .png")
+        temporary.write_bytes(data.tobytes())
+    return path

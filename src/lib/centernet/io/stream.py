@@ -1,0 +1,229 @@
+"""Frames from whatever a user points at: a picture, a folder, a pattern, a list, a video, a camera.
+
+Pictures are read upright (Exif orientation followed); every frame is (H, W, 3) uint8 BGR.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from centernet.io.image import SUFFIXES, ImageError, read_image
+from centernet.io.prefetch import prefetch
+from centernet.runtime.errors import UserError
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+WHOLE = 0.9  # of its announced frames a sound file has: some formats only estimate how many
+FALLBACK_RATE = 25.0  # frames a second, for cameras and files that do not say
+
+SourceLike = str | Path | int | Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a stream. `name` is a file name without folder, good for what is written."""
+
+    image: np.ndarray
+    name: str
+    path: Path | None = None  # None for frames of a video
+    seconds: float = 0.0  # that reading it took
+
+
+class Pictures:
+    """The frames of image files, in order, read ahead of their use.
+
+    An unreadable file among several is left out and kept in `unreadable` with the reason; when it
+    is the only one, or all are unreadable, iteration raises UserError. `single` tells that the user
+    named one file, not a set that happens to hold one.
+    """
+
+    is_video = False
+
+    def __init__(self, paths: Sequence[Path], workers: int = 1, single: bool = False) -> None:
+        self.paths = list(paths)
+        self.workers = workers
+        self.single = single
+        self.unreadable: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.unreadable = []
+        for found in prefetch(_read_or_error, self.paths, self.workers):
+            if isinstance(found, Frame):
+                yield found
+                continue
+            self.unreadable.append(str(found))
+            if len(self.paths) == 1:
+                raise found
+        if len(self.unreadable) == len(self.paths):
+            raise UserError(
+                f"none of the {len(self.paths)} images can be read; first: {self.unreadable[0]}"
+            )
+
+
+def _read_or_error(path: Path) -> Frame | ImageError:
+    start = time.perf_counter()
+    try:
+        image = read_image(path, upright=True)
+    except ImageError as error:
+        return error
+    return Frame(image, path.name, path, time.perf_counter() - start)
+
+
+class Video:
+    """The frames of a video file or a camera; iteration ends with the video, or at `close`.
+
+    Iterate once. A camera that cannot be opened, or a file without a frame that can be decoded,
+    is a UserError. Of a file that ends long before its announced end `unreadable` tells.
+    """
+
+    is_video = True
+
+    def __init__(self, source: str | int) -> None:
+        self.label = f"camera {source}" if isinstance(source, int) else str(source)
+        self.name = f"camera{source}" if isinstance(source, int) else Path(source).stem
+        self._is_file = not isinstance(source, int)
+        with _silence():
+            self._capture = cv2.VideoCapture(source)
+        if not self._capture.isOpened():
+            raise UserError(self._unopened())
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.rate = float(rate) if 1 <= rate <= 1000 else FALLBACK_RATE
+        self.unreadable: list[str] = []
+
+    def _unopened(self) -> str:
+        if self._is_file:
+            return f"{self.label}: not a video that this OpenCV reads; convert it to mp4 or avi"
+        return f"{self.label}: no such camera, or it is in use; name another number or a file"
+
+    def __len__(self) -> int:
+        """Frames that the file announces; 0 when it does not (a camera never does)."""
+        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)) if self._is_file else 0
+        return max(count, 0)
+
+    def __iter__(self) -> Iterator[Frame]:
+        number, announced = 0, len(self)
+        try:
+            while self._capture.isOpened():
+                start = time.perf_counter()
+                done, image = self._capture.read()
+                if not done:
+                    if number < WHOLE * announced:
+                        self.unreadable.append(
+                            f"{self.label}: the rest after {number} of {announced} frames: the file"
+                            " is damaged or cut short"
+                        )
+                    break
+                seconds = time.perf_counter() - start
+                yield Frame(image, f"{self.name}_{number:06d}.jpg", seconds=seconds)
+                number += 1
+        finally:
+            self._capture.release()
+        if number == 0:
+            raise UserError(f"{self.label}: not one frame could be read")
+
+    def close(self) -> None:
+        """Let the device or the file go; an iteration under way ends with its present frame."""
+        self._capture.release()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep OpenCV and its FFmpeg from printing why they cannot open something: we say it."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, when FFmpeg first starts
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:
+    """The stream that `source` names.
+
+    Args:
+        source: an image or video file; a folder (its images, by name, not those of folders in it);
+            a pattern with * or ?; a .txt file with one path a line; a list of paths; a camera's
+            number or "webcam" (camera 0); a stream's address (rtsp://, http://).
+        workers: threads that read pictures ahead.
+
+    Raises UserError, in one line, when nothing is there.
+    """
+    if isinstance(source, int):
+        return Video(source)
+    if isinstance(source, str | Path):
+        return _open_one(str(source), workers)
+    paths = [as_path(item) for item in (source if isinstance(source, Iterable) else [source])]
+    if not paths:
+        raise UserError("the list of images is empty")
+    return Pictures(paths, workers)
+
+
+def as_path(item: object) -> Path:
+    """`item` as the path of a picture; UserError if it is something else."""
+    if isinstance(item, str | os.PathLike):
+        return Path(item)
+    raise UserError(
+        f"a {type(item).__name__} is neither a path nor an array (H, W, 3) uint8 BGR; of a PIL"
+        " picture that array is np.asarray(picture.convert('RGB'))[..., ::-1]"
+    )
+
+
+def _open_one(source: str, workers: int) -> Pictures | Video:
+    path = Path(source).expanduser()
+    if source == "webcam":
+        return Video(0)
+    if "://" in source or (path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES):
+        return Video(source if "://" in source else str(path))
+    if path.is_dir():
+        return Pictures(_images_in(path), workers)
+    if path.is_file():
+        listed = path.suffix.lower() == ".txt"
+        return Pictures(_listed_in(path) if listed else [path], workers, single=not listed)
+    if source.isdecimal():
+        return Video(int(source))
+    if glob.has_magic(source):
+        return Pictures(_matching(str(path)), workers)
+    raise UserError(f"{path.absolute()}: no such file or folder")
+
+
+def _images_in(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if _is_image(path))
+    if not found:
+        known = " ".join(sorted(SUFFIXES))
+        raise UserError(f"{folder.absolute()}: no image in this folder (looked for {known})")
+    return found
+
+
+def _listed_in(path: Path) -> list[Path]:
+    """Paths of a text file, one a line; relative ones start at the file's folder."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file with one image path a line") from None
+    found = [path.parent / line.strip() for line in lines if line.strip()]
+    if not found:
+        raise UserError(f"{path}: lists no image")
+    return found
+
+
+def _matching(pattern: str) -> list[Path]:
+    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))
+    images = [path for path in found if _is_image(path)]
+    if not images:
+        raise UserError(f"{pattern}: matches no image")
+    return images
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()

@@ -1,0 +1,61 @@
+"""What a checkpoint says of itself, so that the file alone is enough to detect with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from centernet import __version__
+from centernet.datasets.source import Info
+from centernet.geometry.view import Size
+from centernet.models.model import CenterNet
+from centernet.tasks import Task
+
+# The facts of a data set that the network depends on or whose names its results carry.
+_FACTS = (
+    *("name", "class_names", "category_ids", "provides", "joints", "flip_pairs", "skeleton"),
+    *("sigmas", "mean", "std", "colour", "max_objects"),
+)
+
+
+def describe(
+    task: Task, model: CenterNet, arch: str, head_conv: int, input_size: Size, dataset: str = ""
+) -> dict[str, Any]:
+    """The description of `model`: plain values, all that `Detector` needs besides the weights.
+
+    `arch` is its registered name, `head_conv` the width asked for (-1 for the default, which is
+    written as the number it stands for), `input_size` (height, width) what it is trained on,
+    `dataset` the name by which the command line opens the data.
+    """
+    return {
+        "task": task.name,
+        "options": asdict(task.options),
+        "arch": arch,
+        "head_conv": model.backbone.head_conv if head_conv == -1 else head_conv,
+        "heads": {name: head.channels for name, head in task.heads.items()},
+        **{name: getattr(task.info, name) for name in _FACTS},
+        "input_size": tuple(input_size),
+        "dataset": dataset,
+        "library_version": __version__,
+    }
+
+
+def info_of(description: Mapping[str, Any]) -> Info | None:
+    """The facts of the data that a checkpoint was trained on; None if it does not say."""
+    if "class_names" not in description:
+        return None
+    facts = {name: _tuples(description[name]) for name in _FACTS if name in description}
+    facts["provides"] = frozenset(facts.get("provides", {"boxes"}))
+    return Info(**facts, resolution=_tuples(description["input_size"]))
+
+
+def options_of(options: type, description: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    """The task's own group: `given` values, else the checkpoint's, else the defaults."""
+    names = {field.name for field in fields(options)}
+    saved = description.get("options") or {}
+    return options(**{k: v for k, v in {**saved, **given}.items() if k in names})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""What runs beneath everything: errors, compiled code, devices."""

@@ -1,0 +1,35 @@
+"""Which devices the command runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from centernet.runtime.errors import UserError
+
+
+def choose_devices(
+    gpus: Sequence[int], say: Callable[[str], None] = lambda line: None
+) -> list[torch.device]:
+    """The devices for `--gpus`: one or several GPUs, or the CPU for -1 or where there is no GPU.
+
+    Being without a GPU is told through `say`; a number beyond the GPUs that exist is a UserError.
+    """
+    if gpus[0] < 0:
+        return [torch.device("cpu")]
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        say(f"no GPU: running on the CPU ({_why_none()})")
+        return [torch.device("cpu")]
+    beyond = [gpu for gpu in gpus if gpu >= count]
+    if beyond:
+        present = ",".join(map(str, range(count)))
+        raise UserError(f"--gpus: there is no GPU {beyond[0]} here; choose from {present}")
+    return [torch.device("cuda", gpu) for gpu in gpus]
+
+
+def _why_none() -> str:
+    if torch.version.cuda is None:
+        return f"PyTorch {torch.__version__} is a build without CUDA"
+    return f"PyTorch {torch.__version__} finds none: no NVIDIA driver, or one older than CUDA"

@@ -1,0 +1,121 @@
+"""What a run leaves on disk so that it can go on: which files, when, and what they hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from centernet.models.checkpoint import Checkpoint, load_weights, save_checkpoint
+from centernet.runtime.errors import UserError
+from centernet.trains.step import Step
+
+LAST, BEST = "model_last.pth", "model_best.pth"
+
+
+@dataclass
+class Best:
+    """The best value so far of the metric that a run is judged by; losses are better when lower."""
+
+    metric: str
+    value: float | None = None
+
+    def improve(self, figures: Mapping[str, float]) -> bool:
+        """Take the metric from `figures`; True if it is the best so far (a NaN never is).
+
+        No figures (no validation in this epoch) improve nothing; figures without the metric are a
+        UserError.
+        """
+        if not figures:
+            return False
+        if self.metric not in figures:
+            raise UserError(f"--metric {self.metric}: validation gives only {', '.join(figures)}")
+        value = float(figures[self.metric])
+        lower = self.metric.endswith("loss")  # "loss" itself, or one of its parts: "hm_loss"
+        if math.isnan(value):
+            return False
+        if self.value is not None and (value >= self.value if lower else value <= self.value):
+            return False
+        self.value = value
+        return True
+
+
+class Keeper:
+    """Writes the checkpoints of a run into `folder`; each of them can be resumed.
+
+    `model_last.pth` after every epoch, `model_best.pth` when the metric improved, and
+    `model_<epoch>.pth` every `every` epochs (0: never) and at `milestones`. `description` says what
+    the network is (see `models.checkpoint`), `settings` are facts of the run (seed, batch size ...)
+    whose change on resuming is worth a line.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        description: Mapping[str, Any],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        every: int = 0,
+        milestones: tuple[int, ...] = (),
+    ) -> None:
+        self.folder, self.description = Path(folder), description
+        self.settings = dict(settings or {})
+        self.every, self.milestones = every, milestones
+
+    @property
+    def last(self) -> Path:
+        return self.folder / LAST
+
+    def save(self, step: Step, epoch: int, best: Best, improved: bool) -> None:
+        """Save the end of `epoch`. `model_last.pth` comes last: with it the epoch is over."""
+        names = [BEST] if improved else []
+        if epoch in self.milestones or (self.every > 0 and epoch % self.every == 0):
+            names.append(f"model_{epoch}.pth")
+        training = {
+            "optimizer": step.optimizer.state_dict(),
+            "scaler": step.scaler.state_dict(),
+            "best": asdict(best),
+            "settings": self.settings,
+        }
+        for name in [*names, LAST]:
+            save_checkpoint(self.folder / name, step.model, self.description, training, epoch)
+
+    def clear(self) -> None:
+        """Remove what a killed process was writing; it never had its final name."""
+        for path in self.folder.glob(".model_*.tmp.pth"):
+            path.unlink(missing_ok=True)
+
+    def restore(self, checkpoint: Checkpoint, step: Step, best: Best) -> list[str]:
+        """Put `step` and `best` back to where `checkpoint` was saved; return lines worth saying.
+
+        UserError if the file is not of this network or holds nothing to resume from.
+        """
+        training = checkpoint.training
+        if training is None:
+            raise UserError(
+                f"{checkpoint.name}: holds no training state to resume; start from its weights"
+                " with --load_model, without --resume"
+            )
+        lines = [load_weights(step.model, checkpoint, strict=True, wanted=self.description)]
+        try:
+            step.optimizer.load_state_dict(training["optimizer"])
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{checkpoint.name}: its optimizer is of another network") from error
+        if training.get("scaler") and step.scaler.is_enabled():
+            step.scaler.load_state_dict(training["scaler"])
+        found = training.get("best") or {}
+        if found.get("metric") == best.metric:
+            best.value = found["value"]
+        elif found:
+            lines.append(f"model_best was chosen by {found['metric']}, now by {best.metric}")
+        for name, before in (training.get("settings") or {}).items():
+            now = self.settings.get(name)
+            if name in self.settings and _plain(now) != _plain(before):
+                lines.append(f"{name} was {before} before and is {now} from here on")
+        return lines
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,53 @@
+"""The last part of making a batch, done where the network is.
+
+A loader that leaves it to the device sends images as bytes and heat maps as lists of spots, about a
+tenth of what it would have to copy otherwise, and its processes are spared the arithmetic.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from centernet.geometry.view import map_size
+from centernet.heads.spots import SUFFIX, drawn
+from centernet.tasks.task import Task
+
+RAW, MAPPING = "image", "colours"  # what stands for "input" in an unfinished batch
+
+
+def finished(
+    batch: dict[str, Any], task: Task, stride: int, device: torch.device
+) -> dict[str, Any]:
+    """`batch` on `device`, as `datasets.dataset.Dataset` would have made it whole.
+
+    An unfinished one has `image` (B, H, W, 3) uint8 and `colours` (B, 3, 4) in place of `input`,
+    and perhaps `<name>_spots` (B, N, 4) in place of heat maps; a whole one is only moved.
+    """
+    spots = {name: value for name, value in batch.items() if name.endswith(SUFFIX)}
+    moved = {
+        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+        for name, value in batch.items()
+        if name not in spots
+    }
+    if RAW not in moved:
+        return moved
+    image, matrix = moved.pop(RAW), moved.pop(MAPPING)
+    size = map_size((image.shape[1], image.shape[2]), stride)
+    channels = {name: head.channels for name, head in task.heads.items()}
+    maps = drawn(spots, channels, size, device)
+    return {"input": map_colours(image, matrix), **moved, **maps}
+
+
+def map_colours(image: Tensor, matrix: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 and (B, 3, 4) -> (B, 3, H, W) float32, channels last in memory.
+
+    Sums written out, as matrix products may be rounded to fewer bits on a GPU.
+    """
+    colours = image.permute(0, 3, 1, 2).to(torch.float32)
+    parts = matrix[:, :, :, None, None]
+    total = parts[:, :, 3] + parts[:, :, 0] * colours[:, :1]
+    total = torch.addcmul(total, parts[:, :, 1], colours[:, 1:2])
+    return torch.addcmul(total, parts[:, :, 2], colours[:, 2:])

@@ -1,0 +1,90 @@
+"""What a demo leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from centernet.detectors.album import Album
+from centernet.io.stream import Pictures, Video, open_stream
+from centernet.io.video_file import VideoFile
+from centernet.runtime.errors import UserError
+from centernet.structures.detections import Detections
+
+
+def fill(folder: Path, stream: Pictures | Video, interrupted: bool = False) -> Album:
+    with Album(folder, stream, 0.3, "white", show=False) as album:
+        for number, frame in enumerate(stream):
+            box, names = [[2, 3, 30, 40]], ("cat", "dog")
+            found = Detections(box, [0.9], [number % 2], names, path=frame.path)
+            assert album.add(frame, found)
+            if interrupted and number == 1:
+                raise KeyboardInterrupt
+    return album
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.jpg", "b.png", "deep/a.jpg", "c.ppm"):
+        cv2.imwrite(str(folder / name), np.full((48, 64, 3), 90, np.uint8))
+    return folder
+
+
+def test_pictures_and_numbers(pictures: Path, tmp_path: Path) -> None:
+    stream = open_stream([pictures / n for n in ("a.jpg", "b.png", "deep/a.jpg", "c.ppm")])
+    album = fill(tmp_path / "out", stream)
+    names = ["a.jpg", "b.png", "a_2.jpg", "c.ppm.jpg", "results.json"]
+    assert [path.name for path in album.saved] == names
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(names)
+    assert album.says()[0] == f"saved {(tmp_path / 'out' / 'a.jpg').absolute()}"
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [row["objects"][0]["class"] for row in rows] == ["cat", "dog", "cat", "dog"]
+    assert rows[1]["image"] == str(pictures / "b.png")
+    assert not np.array_equal(
+        cv2.imread(str(tmp_path / "out" / "b.png")), cv2.imread(str(pictures / "b.png"))
+    )
+
+
+def test_of_many_pictures_some_are_named(pictures: Path, tmp_path: Path) -> None:
+    few = fill(tmp_path / "few", open_stream([pictures / "a.jpg"] * 19))
+    assert len(few.says()) == 20  # with results.json
+    out = tmp_path / "many"
+    many = fill(out, open_stream([pictures / "a.jpg"] * 25))
+    assert many.says() == [
+        *(f"saved {out / name}" for name in ("a.jpg", "a_2.jpg", "a_3.jpg")),
+        f"saved 22 more in {out}",
+        f"saved {out / 'results.json'}",
+    ]
+
+
+def test_video_and_an_interruption(tmp_path: Path) -> None:
+    with VideoFile(tmp_path / "clip.mp4", 10.0) as video:
+        for _ in range(6):
+            video.write(np.full((48, 64, 3), 90, np.uint8))
+    album = fill(tmp_path / "out", open_stream(tmp_path / "clip.mp4"))
+    assert [path.name for path in album.saved] == ["clip.mp4", "results.json"]
+    assert len(list(open_stream(tmp_path / "out" / "clip.mp4"))) == 6
+    with pytest.raises(KeyboardInterrupt):
+        fill(tmp_path / "cut", open_stream(tmp_path / "clip.mp4"), interrupted=True)
+    assert len(list(open_stream(tmp_path / "cut" / "clip.mp4"))) == 2
+    assert len(json.loads((tmp_path / "cut" / "results.json").read_text())) == 2
+
+
+def test_originals_are_never_overwritten(pictures: Path, tmp_path: Path) -> None:
+    before = (pictures / "a.jpg").read_bytes()
+    link = tmp_path / "link"
+    link.symlink_to(pictures, target_is_directory=True)
+    for output in (pictures, link):
+        with pytest.raises(UserError, match=r"would overwrite a\.jpg"):
+            fill(output, open_stream(pictures))
+    assert (pictures / "a.jpg").read_bytes() == before
+    with VideoFile(tmp_path / "clip.mp4", 10.0) as video:
+        video.write(np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(UserError, match=r"would overwrite clip\.mp4"):
+        fill(tmp_path, open_stream(tmp_path / "clip.mp4"))
