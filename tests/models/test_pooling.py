@@ -20,6 +20,7 @@ from centernet.models.networks.pooling import (
     top_pool,
 )
 from centernet.models.published import our_names
+from centernet.runtime.exporting import LARGEST
 from tests.parity_cases import cases, folder, recipe
 from tests.tasks.recorded import make_task
 
@@ -64,6 +65,21 @@ def test_poolings_keep_the_shape_and_export(name: str) -> None:
     assert not [n for n in program.graph.nodes if "cummax" in str(n.target)]  # runtimes lack it
     torch.testing.assert_close(program.module()(x), pooling(x))
     assert pooling(x).shape == x.shape
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_a_pool_exported_at_one_size_is_right_at_others(name: str) -> None:
+    class Pool(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return POOLS[name](x)
+
+    sides = {2: torch.export.Dim("h"), 3: torch.export.Dim("w")}
+    program = torch.export.export(Pool(), (torch.randn(1, 2, 33, 64),), dynamic_shapes=(sides,))
+    bounds = program.range_constraints.values()
+    assert all(bound.lower <= 4 and bound.upper > LARGEST for bound in bounds)
+    for size in ((5, 20), (65, 128), (129, 31), (LARGEST, 7)):
+        x = torch.randn(1, 2, *size)
+        assert torch.equal(program.module()(x), POOLS[name](x))
 
 
 def spec(arch: str) -> dict[str, list[int]]:

@@ -81,6 +81,18 @@ def test_aggregation_stops_where_the_edge_rises_again() -> None:
     torch.testing.assert_close(aggregate_edges(heat, -1, 1.0), wanted)
 
 
+def test_aggregation_exported_at_one_size_is_right_at_others() -> None:
+    class Edges(torch.nn.Module):
+        def forward(self, heat: torch.Tensor) -> torch.Tensor:
+            return aggregate_edges(aggregate_edges(heat, -1, 0.1), -2, 0.1)
+
+    sides = {2: torch.export.Dim("h", min=4), 3: torch.export.Dim("w", min=4)}
+    program = torch.export.export(Edges(), (torch.rand(1, 2, 33, 64),), dynamic_shapes=(sides,))
+    for size in ((5, 20), (65, 128), (300, 31)):
+        heat = torch.rand(1, 2, *size).sort(2).values  # edges that rise all the way
+        torch.testing.assert_close(program.module()(heat), Edges()(heat), rtol=0, atol=0)
+
+
 def random_peaks(rng: np.random.Generator, k: int, agnostic: bool) -> tuple[Peaks, torch.Tensor]:
     """Peaks of four sides and centres on a map of 6 x 7: many fit, many coincide."""
     low, high = (

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from centernet.heads.peaks import Peaks
-from centernet.runtime.exporting import exporting
+from centernet.runtime.exporting import doublings, exporting
 
 TOP, LEFT, BOTTOM, RIGHT = range(4)
 CELLS = 1 << 20  # candidates tried at once, which bounds the memory
@@ -130,13 +131,9 @@ def _climb(heat: Tensor, dim: int) -> Tensor:
     The sums double their reach in each step, so that there is no loop over the pixels.
     """
     sums = heat.transpose(dim, -1)
-    rises = torch.zeros_like(sums)
-    rises[..., 1:] = (sums[..., 1:] >= sums[..., :-1]).to(sums.dtype)
-    reach = 1
-    while reach < sums.shape[-1]:
-        more = sums[..., :-reach] * rises[..., reach:]
-        joined = rises[..., reach:] * rises[..., :-reach]
-        sums = torch.cat([sums[..., :reach], sums[..., reach:] + more], dim=-1)
-        rises = torch.cat([torch.zeros_like(rises[..., :reach]), joined], dim=-1)
-        reach *= 2
+    size = sums.shape[-1]
+    rises = F.pad((sums[..., 1:] >= sums[..., :-1]).to(sums.dtype), (1, 0))
+    for reach in doublings(size):
+        sums = sums + F.pad(sums, (reach, 0)).narrow(-1, 0, size) * rises
+        rises = rises * F.pad(rises, (reach, 0)).narrow(-1, 0, size)
     return sums.transpose(dim, -1)

@@ -7,27 +7,35 @@ doubles in each step, so that log2(size) steps of slices and comparisons do, whi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from centernet.models.networks.hourglass import Convolution
+from centernet.runtime.exporting import doublings
 
 Pool = Callable[[Tensor], Tensor]
 
 
 def running_max(x: Tensor, dim: int) -> Tensor:
     """The largest value met so far along `dim`; its gradient goes to the first of equal ones."""
-    reach = 1
-    while reach < x.shape[dim]:
-        rest = x.shape[dim] - reach
-        earlier, later = x.narrow(dim, 0, rest), x.narrow(dim, reach, rest)
-        best = torch.where(later > earlier, later, earlier)
-        x = torch.cat([x.narrow(dim, 0, reach), best], dim)
-        reach *= 2
+    size, behind = x.shape[dim], 2 * (x.dim() - 1 - dim % x.dim())
+    for reach in doublings(size):
+        shift = [0] * behind + [reach, 0]
+        earlier = F.pad(x, shift, value=-math.inf).narrow(dim, 0, size)
+        x = _larger(earlier, x)
     return x
+
+
+def _larger(earlier: Tensor, later: Tensor) -> Tensor:
+    """The larger value of each place; of equal ones the earlier gets the gradient, if any does."""
+    if torch.is_grad_enabled() and later.requires_grad:
+        return torch.where(earlier >= later, earlier, later)
+    return torch.maximum(earlier, later)  # would halve it
 
 
 def top_pool(x: Tensor) -> Tensor:
