@@ -77,7 +77,7 @@ class opts:
             known |= remembered.keys() if anew else frozenset()  # no checkpoint knows better
         values |= given
         values["root"] = root
-        values["dataset"] = values["dataset"] or self.tasks[task].default_dataset
+        values["dataset"] = values["dataset"] or self.tasks[task].Options.default_dataset
         values["data_dir"] = values["data_dir"] or root / "data"
         notices += _published_rules(values, self.verb) + _starting_point(values, folder, anew)
 

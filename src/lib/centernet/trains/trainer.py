@@ -53,8 +53,9 @@ class Trainer:
     """Runs the epochs of `length`; its parts are passed in.
 
     step: what learns. schedule: the learning rate by the epochs passed. loader: the batches;
-    `name(index)` gives an image's file for messages. keeper: what is saved. voice: what is said and
-    kept of the figures. best: the metric that `model_best` goes by. val_loader: validation losses.
+    `name(index)` gives an image's file for messages. keeper: what is saved. voice: what is said
+    and kept of the figures. best: the metric that `model_best` goes by. val_loader: validation
+    losses.
     evaluate(model, epoch): metrics of the task, called in the main process, model in evaluation
     mode. resume_command: what to type to go on after an interruption.
     """
