@@ -20,6 +20,7 @@ from centernet.datasets.framing import SquareFraming
 from centernet.datasets.source import Info
 from centernet.geometry.affine import transform
 from centernet.geometry.view import View
+from centernet.heads.flipped import halves
 from centernet.heads.losses import Loss
 from centernet.heads.peaks import mirror
 from centernet.models.model import HEAT_BIAS
@@ -172,7 +173,7 @@ class Task(ABC):
         """Maps of [images, mirrored images] (2 B, ...) -> of the images (B, ...)."""
         merged: Maps = {}
         for name, both in maps.items():
-            upright, mirrored = both.chunk(2)
+            upright, mirrored = both.chunk(2) if isinstance(both, SparseMap) else halves(both)
             flip = self.heads[name].flip
             if flip is None:
                 merged[name] = upright
