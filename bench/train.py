@@ -22,7 +22,7 @@ from centernet.datasets.source import Info
 from centernet.models.model import CenterNet, create_model
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
-from centernet.trains.schedule import adam
+from centernet.trains.optimisers import adam
 from centernet.trains.step import Step
 
 INFO = Info("made up", tuple(map(str, range(80))), tuple(range(80)), resolution=(256, 256))

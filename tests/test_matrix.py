@@ -24,8 +24,8 @@ from centernet.structures.detections import Detections
 from centernet.tasks import TASKS, Task
 from centernet.tasks.oracle import Oracle, oracles_for
 from centernet.trains.loader import EpochLoader
+from centernet.trains.optimisers import adam
 from centernet.trains.samples import Dataset
-from centernet.trains.schedule import adam
 from centernet.trains.step import Step
 
 QUICK = {"mobilenetv3", "res_18", "resdcn_18"}

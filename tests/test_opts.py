@@ -64,7 +64,8 @@ PARSED = {"gpus": (0,), "lr_step": (90, 120), "test_scales": (1.0,)}
 def _stand_in(name: str, group: type, dataset: str) -> Any:
     """A task that is not a part of the program yet, as far as the parser sees it."""
     own = dataclasses.make_dataclass("Own", [], bases=(group, LossOptions), frozen=True)
-    return SimpleNamespace(Options=own, title=name, default_dataset=dataset)
+    own.title, own.default_dataset = name, dataset
+    return SimpleNamespace(Options=own)
 
 
 DATA_SETS = {"ddd": "kitti", "exdet": "coco"}
@@ -72,7 +73,7 @@ EVERY_TASK = {
     str(group.__doc__): _stand_in(str(group.__doc__), group, DATA_SETS[str(group.__doc__)])
     for group in ORIGINAL
     if group.__doc__ in DATA_SETS
-} | TASKS
+} | dict(TASKS)
 
 
 @pytest.fixture(autouse=True)
@@ -242,7 +243,7 @@ def test_help_without_a_task_lists_the_tasks(capsys: pytest.CaptureFixture) -> N
     text = capsys.readouterr().out
     for name, task in TASKS.items():
         assert name in text
-        assert task.title in text
+        assert task.Options.title in text
 
 
 def test_help_shows_what_the_verb_uses(capsys: pytest.CaptureFixture) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -33,6 +34,8 @@ from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 class CircleOptions(CentreOptions):
     """Flags of circles. Those of heat maps and offsets are inherited."""
 
+    title: ClassVar[str] = "round objects: centre and radius"
+
     radius_weight: float = option(0.1, "weight of the radius loss", at_least=0)
 
 
@@ -40,7 +43,6 @@ class Circle(Task):
     """Circles of any number of classes; a result's box is the square around its circle."""
 
     name = "circle"
-    title = "round objects: centre and radius"
     needs = frozenset({"boxes"})
     Options = CircleOptions
 

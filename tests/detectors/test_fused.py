@@ -47,7 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # everything is found that can be
 
 def make_task(name: str) -> Task:
     kind = TASKS[name]
-    info = PUBLISHED[kind.default_dataset]
+    info = PUBLISHED[kind.Options.default_dataset]
     if name in ("exdet", "triplet"):  # points of one class make an object
         info = replace(info, class_names=("thing",), category_ids=(1,))
     return kind(info, kind.Options(**OPTIONS.get(name, {})))

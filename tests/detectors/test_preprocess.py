@@ -26,7 +26,7 @@ def argument(params: dict[str, Any], name: str, default: int) -> int:
 
 def preprocess_of(params: dict[str, Any]) -> Preprocess:
     task = TASKS.get(params["task"], TASKS["ctdet"])
-    facts = PUBLISHED[task.default_dataset]
+    facts = PUBLISHED[task.Options.default_dataset]
     height, width = facts.resolution
     side = argument(params, "--input_res", -1)
     if side > 0:

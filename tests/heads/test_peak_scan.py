@@ -216,7 +216,7 @@ def test_tasks_decode_logits_to_the_same_bits(name: str, data: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_broken_image_harms_no_other(name: str, whole: bool) -> None:
     """Maps that are no numbers decode to what is none; no index is taken from them."""
-    task = TASKS[name](PUBLISHED[TASKS[name].default_dataset])
+    task = TASKS[name](PUBLISHED[TASKS[name].Options.default_dataset])
     random = torch.Generator().manual_seed(5)
     raw = {
         head: torch.randn(2, facts.channels, 16, 24, generator=random)

@@ -128,7 +128,7 @@ def test_ctdet_decodes_what_it_encoded(drawn):
 @pytest.mark.parametrize("name", ["ctdet", "multi_pose", "ddd", "triplet"])
 def test_a_box_that_is_no_number_is_passed_over(name: str, encode: str) -> None:
     """Sources of the project drop such boxes; of another's, none must become an index."""
-    task = TASKS[name](PUBLISHED[TASKS[name].default_dataset])
+    task = TASKS[name](PUBLISHED[TASKS[name].Options.default_dataset])
     boxes = np.array([[2, 3, 9, 9], [np.nan] * 4, [4, np.nan, 9, 9]], np.float32)
     joints = np.full((3, 17, 3), 5.0, np.float32) if name == "multi_pose" else None
     whole, clean = (

@@ -14,7 +14,7 @@ from centernet.tasks import TASKS
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_travels(name: str) -> None:
     kind = TASKS[name]
-    task = kind(PUBLISHED[kind.default_dataset])
+    task = kind(PUBLISHED[kind.Options.default_dataset])
     copy = pickle.loads(pickle.dumps(task))
     assert list(copy.heads) == list(task.heads)
     assert copy.terms == task.terms

@@ -15,7 +15,6 @@ from centernet.runtime.errors import UserError
 from centernet.trains.distributed import Processes
 from centernet.trains.loader import EpochLoader
 from centernet.trains.sampler import BatchSampler
-from centernet.trains.schedule import MultiStep, adam, scaled_rate, set_rate
 from centernet.trains.seeds import seed_everything
 from tests.trains.tiny import SEED, make_data, make_model
 
@@ -128,35 +127,3 @@ def test_one_seed_for_all_generators() -> None:
     seed_everything(3, 1, 0)
     assert draws() == first
     assert all(a != b for a, b in zip(first, second, strict=True))
-
-
-def test_rates_of_the_published_schedule() -> None:
-    """5e-4, to a tenth after epoch 90 and again after 120; epochs count from 1."""
-    rate = MultiStep(5e-4, (90, 120))
-    epochs = (1, 90, 91, 120, 121, 140)
-    assert [rate(e) for e in epochs] == pytest.approx([5e-4, 5e-4, 5e-5, 5e-5, 5e-6, 5e-6])
-
-
-def test_rate_is_in_proportion_to_the_batch() -> None:
-    assert scaled_rate(32) == 1.25e-4
-    assert scaled_rate(128) == pytest.approx(5e-4)
-    assert scaled_rate(8) == pytest.approx(3.125e-5)
-
-
-def test_fused_adam_is_adam() -> None:
-    _, model = make_model(norm=True)
-    _, twin = make_model(norm=True)
-    fused = adam(model.parameters(), 1e-3)
-    plain = torch.optim.Adam(twin.parameters(), lr=1e-3, fused=False, foreach=False)
-    assert fused.param_groups[0]["fused"]
-    for step in range(3):
-        torch.manual_seed(step)
-        for p, q in zip(model.parameters(), twin.parameters(), strict=True):
-            p.grad = torch.randn_like(p) * 10.0 ** -(step * 3)
-            q.grad = p.grad.clone()
-        fused.step()
-        plain.step()
-    for a, b in zip(model.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
-    set_rate(fused, 0.5)
-    assert fused.param_groups[0]["lr"] == 0.5

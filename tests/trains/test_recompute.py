@@ -19,8 +19,8 @@ from centernet.models.networks.segment import recompute
 from centernet.tasks.ctdet import Ctdet
 from centernet.trains.distributed import ALONE, Processes, join, spawn
 from centernet.trains.loader import EpochLoader
+from centernet.trains.optimisers import adam
 from centernet.trains.precision import Precision
-from centernet.trains.schedule import adam
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from tests.tiny_coco import write_tiny_coco

@@ -12,7 +12,7 @@ from torch import nn
 from centernet.models.model import create_model
 from centernet.models.published import published_key
 from centernet.tasks import TASKS
-from centernet.trains.schedule import adam
+from centernet.trains.optimisers import adam
 from centernet.trains.step import Step
 from tests.parity_cases import cases, recipe
 from tests.tasks.recorded import make_task

@@ -23,11 +23,13 @@ from centernet.models.model import CenterNet
 from centernet.models.networks import Backbone
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
+from centernet.trains.average import Average
 from centernet.trains.checkpoints import Best, Keeper
 from centernet.trains.distributed import ALONE, Processes, join
 from centernet.trains.loader import EpochLoader
+from centernet.trains.optimisers import adam
 from centernet.trains.samples import Dataset
-from centernet.trains.schedule import MultiStep, adam
+from centernet.trains.schedules import MultiStep
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from centernet.trains.trainer import Length, Trainer
@@ -154,6 +156,7 @@ def make_trainer(
     length: Length | None = None,
     metric: str = "loss",
     evaluate: Any = None,
+    decay: float = 0.0,
     **options: Any,
 ) -> Trainer:
     """A trainer of the squares that drops its rate after epoch 2 and validates every 2 epochs."""
@@ -165,6 +168,7 @@ def make_trainer(
         learner = adam(model.parameters(), rate)
     else:
         learner = optimizer(model.parameters(), lr=rate)
+    average = Average(model, decay, pace=5.0) if decay else None
     val_loader = EpochLoader(
         Dataset(Squares(7), task, size=SIZE, seed=SEED),
         4,
@@ -173,7 +177,7 @@ def make_trainer(
         processes=processes,
     )
     return Trainer(
-        Step(task, model, learner, processes=processes, **options),
+        Step(task, model, learner, processes=processes, average=average, **options),
         schedule,
         EpochLoader(data, batch_size, seed=SEED, workers=workers, processes=processes),
         Keeper(folder, {"task": "ctdet", "arch": "tiny"}, {"batch_size": batch_size}, every=every),

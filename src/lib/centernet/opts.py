@@ -19,7 +19,7 @@ from centernet.options.options import SAVED, Options, common_flags
 from centernet.options.parser import Parser
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
-from centernet.trains.schedule import BASE_BATCH, BASE_RATE, scaled_rate
+from centernet.trains.schedules import BASE_BATCH, BASE_RATE, scaled_rate
 
 NEVER = 10**8  # epochs between validations where nothing is left to validate on
 LAST = "model_last.pth"
@@ -77,7 +77,7 @@ class opts:
             known |= remembered.keys() if anew else frozenset()  # no checkpoint knows better
         values |= given
         values["root"] = root
-        values["dataset"] = values["dataset"] or self.tasks[task].default_dataset
+        values["dataset"] = values["dataset"] or self.tasks[task].Options.default_dataset
         values["data_dir"] = values["data_dir"] or root / "data"
         notices += _published_rules(values, self.verb) + _starting_point(values, folder, anew)
 

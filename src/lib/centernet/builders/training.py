@@ -30,9 +30,10 @@ from centernet.tasks.oracle import Oracle
 from centernet.trains.checkpoints import Best, Keeper
 from centernet.trains.distributed import Processes
 from centernet.trains.loader import EpochLoader
+from centernet.trains.optimisers import adam
 from centernet.trains.precision import Precision
 from centernet.trains.samples import Dataset
-from centernet.trains.schedule import MultiStep, adam
+from centernet.trains.schedules import MultiStep
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from centernet.trains.trainer import Length, Trainer

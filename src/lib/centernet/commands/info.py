@@ -47,7 +47,7 @@ def _info(argv: Sequence[str], prog: str, say: Say = print) -> None:
         if word is not None and word not in choices:
             raise UserError(unknown("task or data set", word, list(choices)))
     kind = TASKS[given.task]
-    facts = PUBLISHED[given.dataset or kind.default_dataset]
+    facts = PUBLISHED[given.dataset or kind.Options.default_dataset]
     if given.num_classes is not None:
         facts = with_classes(facts, given.num_classes)
     task = kind(facts)

@@ -6,30 +6,32 @@ import sys
 from collections.abc import Callable, Collection
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from centernet.datasets.coco import open_coco_2017, open_coco_hp
-from centernet.datasets.custom import open_custom
-from centernet.datasets.kitti import open_kitti
-from centernet.datasets.pascal import open_pascal
-from centernet.datasets.source import Info, Source
-from centernet.datasets.toy import not_yet_drawn, open_toy
 from centernet.runtime.errors import UserError
+from centernet.runtime.registry import Registry
+
+if TYPE_CHECKING:
+    from centernet.datasets.source import Source
 
 # Each takes (split, data_dir) and, by keyword, the flags that mean something to it.
-SOURCES: dict[str, Callable[..., Source]] = {
-    "coco": open_coco_2017,
-    "coco_hp": open_coco_hp,
-    "pascal": open_pascal,
-    "kitti": open_kitti,
-    "custom": open_custom,
-    "toy": open_toy,
-}
+SOURCES: Registry[Callable[..., Source]] = Registry(
+    {
+        "coco": "centernet.datasets.coco:open_coco_2017",
+        "coco_hp": "centernet.datasets.coco:open_coco_hp",
+        "pascal": "centernet.datasets.pascal:open_pascal",
+        "kitti": "centernet.datasets.kitti:open_kitti",
+        "custom": "centernet.datasets.custom:open_custom",
+        "toy": "centernet.datasets.toy:open_toy",
+    }
+)
 # Sets that this program makes itself: where, as long as they are not there.
-MADE: dict[str, Callable[[Path, Collection[str]], Path | None]] = {"toy": not_yet_drawn}
+MADE: Registry[Callable[[Path, Collection[str]], Path | None]] = Registry(
+    {"toy": "centernet.datasets.toy:not_yet_drawn"}
+)
 SPLITS = ("train", "val", "test")
 
-__all__ = ["SOURCES", "SPLITS", "Info", "Source", "not_yet_made", "open_source"]
+__all__ = ["SOURCES", "SPLITS", "not_yet_made", "open_source"]
 
 
 def open_source(

@@ -48,7 +48,7 @@ def load_detector(
         checkpoint = read_checkpoint(checkpoint)
     said = checkpoint.description
     kind = _named_task(checkpoint, task)
-    info = info or info_of(said) or PUBLISHED.get(kind.default_dataset)
+    info = info or info_of(said) or PUBLISHED.get(kind.Options.default_dataset)
     if info is None:
         raise UserError(f"{checkpoint.name}: does not say what its classes are; pass info=")
     _check_flags(kind, flags or {})

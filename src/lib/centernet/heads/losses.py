@@ -181,8 +181,7 @@ class AtCentres(Loss):
         return (totals / counts).sum() if self.over_all else super().value(totals, counts)
 
     def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
-        """Every cell has the values of the nearest centre, for peaks that missed theirs a little.
-        """
+        """Every cell has the values of the nearest centre: peaks may miss theirs a little."""
         rows = targets[self.target].float(), targets[self.mask], targets[self.index]
         true = spread(*rows, size)
         return (true if self.inverse is None else self.inverse(true),)

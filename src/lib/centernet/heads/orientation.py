@@ -88,8 +88,7 @@ class InBins(Loss):
         return (totals / torch.where(counts > 0, counts, torch.ones_like(counts))).sum()
 
     def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
-        """Both bins sure of whether they hold the angle, in every cell that of the nearest centre.
-        """
+        """Both bins are sure whether they hold the angle of the nearest centre."""
         held, residuals = targets[self.bins].float(), targets[self.residuals].float()
         present = SURE * (2 * held - 1)
         bins = torch.stack([-present, present, residuals.sin(), residuals.cos()], dim=2)

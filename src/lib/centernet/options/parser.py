@@ -103,7 +103,7 @@ class Parser:
     def overview(self) -> str:
         """What `--help` says when no task is named."""
         lines = [f"usage: {self.prog} <task> [flags]", "", "tasks:"]
-        lines += [f"  {name:<12}{task.title}" for name, task in self.tasks.items()]
+        lines += [f"  {name:<12}{task.Options.title}" for name, task in self.tasks.items()]
         lines += ["", f"{self.prog} <task> --help explains the flags of a task."]
         return "\n".join(lines)
 
@@ -112,7 +112,8 @@ class Parser:
         parser = ArgumentParser(
             f"{self.prog} {task}",
             usage=f"{self.prog} {task} [flags]",
-            description=f"{self.tasks[task].title}. A flag may be cut short while it stays unique.",
+            description=f"{self.tasks[task].Options.title}. A flag may be cut short while it stays"
+            " unique.",
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
             add_help=False,
         )

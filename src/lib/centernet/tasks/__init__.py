@@ -1,14 +1,50 @@
-"""The tasks, by the word that starts every command."""
+"""The tasks, by the word that starts every command.
+
+A task is imported when it is first used; its flags, which `--help` shows, are in `tasks.options`.
+"""
 
 from __future__ import annotations
 
-from centernet.tasks.ctdet import Ctdet
-from centernet.tasks.ddd import Ddd
-from centernet.tasks.exdet import Exdet
-from centernet.tasks.multi_pose import MultiPose
-from centernet.tasks.task import Head, Task
-from centernet.tasks.triplet import Triplet
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Ctdet, MultiPose, Ddd, Exdet, Triplet)}
+from centernet.runtime.registry import Registry
+from centernet.tasks.options import TaskOptions
 
-__all__ = ["TASKS", "Head", "Task"]
+if TYPE_CHECKING:
+    from centernet.tasks.task import Head, Task
+
+TASKS: Registry[type[Task]] = Registry(
+    {
+        "ctdet": "centernet.tasks.ctdet:Ctdet",
+        "multi_pose": "centernet.tasks.multi_pose:MultiPose",
+        "ddd": "centernet.tasks.ddd:Ddd",
+        "exdet": "centernet.tasks.exdet:Exdet",
+        "triplet": "centernet.tasks.triplet:Triplet",
+    }
+)
+# The flags of each, by the same name.
+OPTIONS: Registry[type[TaskOptions]] = Registry(
+    {
+        "ctdet": "centernet.tasks.options:CtdetOptions",
+        "multi_pose": "centernet.tasks.options:MultiPoseOptions",
+        "ddd": "centernet.tasks.options:DddOptions",
+        "exdet": "centernet.tasks.options:ExdetOptions",
+        "triplet": "centernet.tasks.options:TripletOptions",
+    }
+)
+
+__all__ = ["OPTIONS", "TASKS", "Head", "Task", "task_options"]
+
+
+def task_options(name: str) -> type[TaskOptions]:
+    """The flags of a task; those of one that a program has added are its class's `Options`."""
+    known = name in OPTIONS and not TASKS.imported(name)
+    return OPTIONS[name] if known else TASKS[name].Options
+
+
+def __getattr__(name: str) -> Any:
+    """`Head` and `Task`, imported when first used: they need PyTorch, the names above do not."""
+    if name not in ("Head", "Task"):
+        raise AttributeError(f"module 'centernet.tasks' has no attribute '{name}'")
+    return getattr(import_module("centernet.tasks.task"), name)

@@ -5,8 +5,6 @@ Method: Zhou, Wang, Kraehenbuehl, "Objects as Points", arXiv 1904.07850.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,27 +15,16 @@ from centernet.heads.peaks import best_peaks, gather, mirror
 from centernet.heads.spots import SUFFIX, no_spots
 from centernet.heads.targets import draw_gaussian, object_radius, spread_value
 from centernet.heads.term import Term
-from centernet.options.field import option
 from centernet.runtime.jit import njit
 from centernet.structures.objects import Objects
-from centernet.tasks.options import LossOptions
+from centernet.tasks.options import CtdetOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
-
-
-@dataclass(frozen=True)
-class CtdetOptions(LossOptions):
-    """Flags of 2D detection."""
-
-    norm_wh: bool = option(False, "box sizes are learned relative to the true ones")
-    dense_wh: bool = option(False, "box sizes are learned all over a gaussian, not at its centre")
-    cat_spec_wh: bool = option(False, "one pair of size maps for every class")
 
 
 class Ctdet(Task):
     """Boxes of any number of classes."""
 
     name = "ctdet"
-    title = "2D boxes: centre, size, offset"
     needs = frozenset({"boxes"})
     Options = CtdetOptions
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,38 +29,13 @@ from centernet.heads.orientation import CHANNELS, InBins, from_bins, mirror_bins
 from centernet.heads.peaks import best_peaks, gather, mirror
 from centernet.heads.targets import draw_gaussian, gaussian_radius
 from centernet.heads.term import Term
-from centernet.options.field import option
-from centernet.options.groups import DEMO
 from centernet.runtime.jit import njit
 from centernet.structures.detections import Detections
 from centernet.structures.objects import Cuboids, Objects
-from centernet.tasks.options import LossOptions
+from centernet.tasks.options import DddOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat, ways_back
 
 IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted
-
-
-@dataclass(frozen=True)
-class DddOptions(LossOptions):
-    """Flags of 3D detection."""
-
-    dep_weight: float = option(1.0, "weight of the depth loss", at_least=0)
-    dim_weight: float = option(1.0, "weight of the loss of the sizes in metres", at_least=0)
-    rot_weight: float = option(1.0, "weight of the orientation loss", at_least=0)
-    not_reg_bbox: bool = option(
-        False, "learn no image boxes: a box is where the cuboid's corners are seen"
-    )
-    rect_mask: bool = option(
-        False, "regions to ignore are whole rectangles in the heat map, not only their middles"
-    )
-    aug_ddd: float = option(0.5, "how often a training view shifts and scales", at_least=0)
-    peak_thresh: float = option(0.2, "lowest score of a detection", at_least=0)
-    calib: str = option(
-        "",
-        "camera of the pictures: a KITTI calibration file (its P2), or fx,fy,cx,cy in pixels (not"
-        " given: one like KITTI's is assumed)",
-        verbs=(DEMO,),
-    )
 
 
 def depth_of(raw: Tensor) -> Tensor:
@@ -77,9 +52,7 @@ class Ddd(Task):
     """Cuboids standing on the ground, from a single image with a known camera."""
 
     name = "ddd"
-    title = "3D boxes from one image: centre, depth, size, orientation"
     needs = frozenset({"boxes", "cuboids"})
-    default_dataset = "kitti"
     Options = DddOptions
     framing = WideFraming()
     colour_jitter = False

@@ -7,7 +7,6 @@ Points", CVPR 2019.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,28 +23,15 @@ from centernet.heads.losses import Focal, Loss, at_centres, sigmoid_square
 from centernet.heads.peaks import Peaks, gather, local_maxima, top_k_by_class
 from centernet.heads.targets import draw_gaussian, draw_wide_gaussian, object_radius
 from centernet.heads.term import Term
-from centernet.options.field import option
 from centernet.runtime.jit import njit
 from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
-from centernet.tasks.options import CentreOptions
+from centernet.tasks.options import ExdetOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
 SIDES = ("t", "l", "b", "r")
 GROUPS = 1000  # objects read off the maps of one image
-
-
-@dataclass(frozen=True)
-class ExdetOptions(CentreOptions):
-    """Flags of detection by extreme points."""
-
-    agnostic_ex: bool = option(False, "one heat map of each side for all classes")
-    scores_thresh: float = option(0.1, "lowest score of an extreme point", at_least=0)
-    center_thresh: float = option(0.1, "lowest score of a centre", at_least=0)
-    aggr_weight: float = option(
-        0.0, "weight of the scores gathered along an edge, such as 0.1", at_least=0
-    )
 
 
 class Exdet(Task):
@@ -56,7 +42,6 @@ class Exdet(Task):
     """
 
     name = "exdet"
-    title = "2D boxes from their extreme points"
     needs = frozenset({"boxes", "extremes"})
     Options = ExdetOptions
 

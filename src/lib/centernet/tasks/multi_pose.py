@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -29,10 +28,9 @@ from centernet.heads.peaks import (
 from centernet.heads.pose_targets import PoseTargets, encode_people
 from centernet.heads.term import Term
 from centernet.models.sparse import Logits
-from centernet.options.field import option
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Objects
-from centernet.tasks.options import LossOptions
+from centernet.tasks.options import MultiPoseOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
 IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted
@@ -40,26 +38,11 @@ SNAP_SCORE = 0.1  # a peak of a joint counts above this
 SNAP_REACH = 0.3  # and no farther away than this part of the longer side of the box
 
 
-@dataclass(frozen=True)
-class MultiPoseOptions(LossOptions):
-    """Flags of pose estimation."""
-
-    mse_loss: bool = option(False, "mean squared error for the heat maps of the joints")
-    dense_hp: bool = option(False, "joints are learned all over a gaussian, not at the centre")
-    not_hm_hp: bool = option(False, "learn no heat maps of the joints (and no offsets in them)")
-    not_reg_hp_offset: bool = option(False, "learn no sub-pixel offset of the joints")
-    not_reg_bbox: bool = option(False, "learn no box sizes: a box is what its joints span")
-    hp_weight: float = option(1.0, "weight of the loss of the vectors to the joints", at_least=0)
-    hm_hp_weight: float = option(1.0, "weight of the joints' heat map loss", at_least=0)
-
-
 class MultiPose(Task):
     """Boxes with any number of joints; how many, and which mirror which, the data set says."""
 
     name = "multi_pose"
-    title = "human (or any jointed) pose: box and joints"
     needs = frozenset({"boxes", "keypoints"})
-    default_dataset = "coco_hp"
     Options = MultiPoseOptions
 
     def __init__(self, info: Info, options: MultiPoseOptions | None = None) -> None:

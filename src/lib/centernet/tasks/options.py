@@ -1,14 +1,26 @@
-"""The groups of flags that the losses of several tasks share."""
+"""What the command line knows of each task: its flags, its title, its published data set.
+
+Nothing here needs PyTorch, so that `--help` answers at once.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from centernet.options.field import option
 
 
 @dataclass(frozen=True)
-class CentreOptions:
+class TaskOptions:
+    """The flags of a task; `title` is its line in --help."""
+
+    title: ClassVar[str]
+    default_dataset: ClassVar[str] = "coco"  # where the command names none
+
+
+@dataclass(frozen=True)
+class CentreOptions(TaskOptions):
     """Flags that the losses of all tasks with heat maps and offsets share."""
 
     mse_loss: bool = option(False, "mean squared error in place of the focal loss for heat maps")
@@ -23,3 +35,100 @@ class LossOptions(CentreOptions):
     """Those of tasks that also learn box sizes."""
 
     wh_weight: float = option(0.1, "weight of the box size loss", at_least=0)
+
+
+@dataclass(frozen=True)
+class CtdetOptions(LossOptions):
+    """Flags of 2D detection."""
+
+    title: ClassVar[str] = "2D boxes: centre, size, offset"
+
+    norm_wh: bool = option(False, "box sizes are learned relative to the true ones")
+    dense_wh: bool = option(False, "box sizes are learned all over a gaussian, not at its centre")
+    cat_spec_wh: bool = option(False, "one pair of size maps for every class")
+
+
+@dataclass(frozen=True)
+class MultiPoseOptions(LossOptions):
+    """Flags of pose estimation."""
+
+    title: ClassVar[str] = "human (or any jointed) pose: box and joints"
+    default_dataset: ClassVar[str] = "coco_hp"
+
+    mse_loss: bool = option(False, "mean squared error for the heat maps of the joints")
+    dense_hp: bool = option(False, "joints are learned all over a gaussian, not at the centre")
+    not_hm_hp: bool = option(False, "learn no heat maps of the joints (and no offsets in them)")
+    not_reg_hp_offset: bool = option(False, "learn no sub-pixel offset of the joints")
+    not_reg_bbox: bool = option(False, "learn no box sizes: a box is what its joints span")
+    hp_weight: float = option(1.0, "weight of the loss of the vectors to the joints", at_least=0)
+    hm_hp_weight: float = option(1.0, "weight of the joints' heat map loss", at_least=0)
+
+
+@dataclass(frozen=True)
+class DddOptions(LossOptions):
+    """Flags of 3D detection."""
+
+    title: ClassVar[str] = "3D boxes from one image: centre, depth, size, orientation"
+    default_dataset: ClassVar[str] = "kitti"
+
+    dep_weight: float = option(1.0, "weight of the depth loss", at_least=0)
+    dim_weight: float = option(1.0, "weight of the loss of the sizes in metres", at_least=0)
+    rot_weight: float = option(1.0, "weight of the orientation loss", at_least=0)
+    not_reg_bbox: bool = option(
+        False, "learn no image boxes: a box is where the cuboid's corners are seen"
+    )
+    rect_mask: bool = option(
+        False, "regions to ignore are whole rectangles in the heat map, not only their middles"
+    )
+    aug_ddd: float = option(0.5, "how often a training view shifts and scales", at_least=0)
+    peak_thresh: float = option(0.2, "lowest score of a detection", at_least=0)
+    calib: str = option(
+        "",
+        "camera of the pictures: a KITTI calibration file (its P2), or fx,fy,cx,cy in pixels (not"
+        " given: one like KITTI's is assumed)",
+    )
+
+
+@dataclass(frozen=True)
+class ExdetOptions(CentreOptions):
+    """Flags of detection by extreme points."""
+
+    title: ClassVar[str] = "2D boxes from their extreme points"
+
+    agnostic_ex: bool = option(False, "one heat map of each side for all classes")
+    scores_thresh: float = option(0.1, "lowest score of an extreme point", at_least=0)
+    center_thresh: float = option(0.1, "lowest score of a centre", at_least=0)
+    aggr_weight: float = option(
+        0.0, "weight of the scores gathered along an edge, such as 0.1", at_least=0
+    )
+
+
+@dataclass(frozen=True)
+class TripletOptions(TaskOptions):
+    """Flags of detection by keypoint triplets."""
+
+    title: ClassVar[str] = "2D boxes from two corners and a centre"
+
+    img_size: int = option(
+        -1,
+        "height and width of a training crop; -1 for one less than the data set's own, 511 of COCO",
+        at_least=-1,
+    )
+    topk: int = option(70, "peaks taken from each map, in place of --K", at_least=1)
+    ae_threshold: float = option(
+        0.5, "largest difference of the embeddings of two corners of a box", at_least=0
+    )
+    nms_threshold: float = option(
+        0.5, "overlap of soft-NMS (the Gaussian form, which always runs, has no use for it)"
+    )
+    w_exp: float = option(
+        10.0, "how sharply soft-NMS weighs the boxes that it merges into a better one", at_least=0
+    )
+    hm_weight: float = option(1.0, "weight of the heat map loss", at_least=0)
+    off_weight: float = option(1.0, "weight of the offset loss", at_least=0)
+    pull_weight: float = option(
+        0.1, "weight of the loss that draws the embeddings of an object together", at_least=0
+    )
+    push_weight: float = option(
+        0.1, "weight of the loss that drives those of different objects apart", at_least=0
+    )

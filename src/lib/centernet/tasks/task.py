@@ -27,6 +27,7 @@ from centernet.models.sparse import Logits, MeanOfTwins, SparseMap
 from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
+from centernet.tasks.options import TaskOptions
 
 # In place of a tensor there may stand the SparseMap of a sparse head, which `gather` reads alike,
 # or the Logits of a peaked one, which `best_peaks` and `best_peaks_of_each` do.
@@ -37,8 +38,9 @@ Maps = dict[str, Any]
 class Head:
     """One output map of the network.
 
-    `activation` turns the raw map into its meaning. `flip` brings the map of a mirrored image back into the image's
-    frame so that both can be averaged; without it the flip test uses the upright image's map alone.
+    `activation` turns the raw map into its meaning. `flip` brings the map of a mirrored image back
+    into the image's frame so that both can be averaged; without it the flip test uses the upright
+    image's map alone.
     `flip` mirrors the last dimension; it may also permute channels and change signs, nothing else.
     `pooling` is what the head sees the features through (`models/networks/pooling.py`). Of a
     `sparse` head decoding reads nothing but what `gather` gives it; a detector may compute no more.
@@ -61,10 +63,8 @@ class Task(ABC):
     """What to detect; built from the facts of a data set and the task's own options."""
 
     name: ClassVar[str]
-    title: ClassVar[str]  # one line for --help
     needs: ClassVar[frozenset[str]]  # of a data set's `provides`
-    default_dataset: ClassVar[str] = "coco"  # where the command names none
-    Options: ClassVar[type]
+    Options: ClassVar[type[TaskOptions]]  # its flags, title and published data set
     framing: SquareFraming = SquareFraming()
     colour_jitter: ClassVar[bool] = True  # whether training varies the colours
     metric: ClassVar[str] = "AP"  # by which the best epoch is chosen; higher is better

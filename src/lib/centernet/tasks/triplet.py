@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -28,12 +27,12 @@ from centernet.heads.losses import Focal, at_centres
 from centernet.heads.peaks import best_peaks, gather
 from centernet.heads.targets import draw_gaussian
 from centernet.heads.term import Term
-from centernet.options.field import option
 from centernet.runtime.errors import UserError
 from centernet.runtime.jit import njit
 from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
+from centernet.tasks.options import TripletOptions
 from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
 
 POINTS = ("tl", "br", "ct")
@@ -45,35 +44,6 @@ DELTA = 6.0  # diameters of the corners' gaussians in their deviations
 CENTRE_DELTA = 5.0
 
 
-@dataclass(frozen=True)
-class TripletOptions:
-    """Flags of detection by keypoint triplets."""
-
-    img_size: int = option(
-        -1,
-        "height and width of a training crop; -1 for one less than the data set's own, 511 of COCO",
-        at_least=-1,
-    )
-    topk: int = option(70, "peaks taken from each map, in place of --K", at_least=1)
-    ae_threshold: float = option(
-        0.5, "largest difference of the embeddings of two corners of a box", at_least=0
-    )
-    nms_threshold: float = option(
-        0.5, "overlap of soft-NMS (the Gaussian form, which always runs, has no use for it)"
-    )
-    w_exp: float = option(
-        10.0, "how sharply soft-NMS weighs the boxes that it merges into a better one", at_least=0
-    )
-    hm_weight: float = option(1.0, "weight of the heat map loss", at_least=0)
-    off_weight: float = option(1.0, "weight of the offset loss", at_least=0)
-    pull_weight: float = option(
-        0.1, "weight of the loss that draws the embeddings of an object together", at_least=0
-    )
-    push_weight: float = option(
-        0.1, "weight of the loss that drives those of different objects apart", at_least=0
-    )
-
-
 class Triplet(Task):
     """Boxes of any number of classes.
 
@@ -82,7 +52,6 @@ class Triplet(Task):
     """
 
     name = "triplet"
-    title = "2D boxes from two corners and a centre"
     needs = frozenset({"boxes"})
     framing = NaturalFraming()
     Options = TripletOptions

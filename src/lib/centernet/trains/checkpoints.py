@@ -79,8 +79,10 @@ class Keeper:
             "best": asdict(best),
             "settings": self.settings,
         }
+        if step.average is not None:  # the file's own weights are the averages
+            training |= {"weights": step.model.state_dict(), "average": step.average.state()}
         for name in [*names, LAST]:
-            save_checkpoint(self.folder / name, step.model, self.description, training, epoch)
+            save_checkpoint(self.folder / name, step.kept, self.description, training, epoch)
 
     def clear(self) -> None:
         """Remove what a killed process was writing; it never had its final name."""
@@ -99,6 +101,7 @@ class Keeper:
                 " with --load_model, without --resume"
             )
         lines = [load_weights(step.model, checkpoint, strict=True, wanted=self.description)]
+        lines += _restore_average(step, training)
         try:
             step.optimizer.load_state_dict(training["optimizer"])
         except (ValueError, KeyError) as error:
@@ -115,6 +118,21 @@ class Keeper:
             if name in self.settings and _plain(now) != _plain(before):
                 lines.append(f"{name} was {before} before and is {now} from here on")
         return lines
+
+
+def _restore_average(step: Step, training: Mapping[str, Any]) -> list[str]:
+    """Give the averages to `step.average` and the weights that go on learning to `step.model`."""
+    averaged, lines = "weights" in training, []
+    if step.average is not None and averaged:
+        step.average.restore(training["average"], step.model.state_dict())
+    elif step.average is not None:
+        step.average.restart(step.model)
+        lines = ["the average of the weights starts here"]
+    elif averaged:
+        lines = ["the average of the weights is not followed any more"]
+    if averaged:
+        step.model.load_state_dict(training["weights"])
+    return lines
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from centernet.models.model import CenterNet
 from centernet.tasks.oracle import Oracle
 from centernet.tasks.task import Task
+from centernet.trains.average import Average
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.loader import Batch
 from centernet.trains.on_device import finished
@@ -28,7 +29,8 @@ class Step:
 
     `model` is on the device of `processes` and `optimizer` holds its parameters. `clip` limits the
     norm of the gradient (0: no limit). `compiled` runs the network through torch.compile. `oracle`,
-    unless None, makes heads perfect for `loss`; learning never sees it.
+    unless None, makes heads perfect for `loss`; learning never sees it. `average`, unless None,
+    follows the weights; it is then what is validated and kept.
     """
 
     oracle: Oracle | None = None
@@ -44,8 +46,10 @@ class Step:
         channels_last: bool = False,
         compiled: bool = False,
         processes: Processes = ALONE,
+        average: Average | None = None,
     ) -> None:
         self.task, self.model, self.optimizer = task, model, optimizer
+        self.average = average
         self.precision, self.clip, self.processes = precision, clip, processes
         self.scaler = precision.scaler(processes.device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -58,6 +62,11 @@ class Step:
             )
         if compiled:
             self.network.compile()
+
+    @property
+    def kept(self) -> CenterNet:
+        """The network that is validated and saved: the average where there is one."""
+        return self.model if self.average is None else self.average.model
 
     def ready(self) -> None:
         """Put the network into training mode, whatever an evaluation has made of it."""
@@ -86,7 +95,7 @@ class Step:
         """Losses of a batch of this process by itself, without learning from it."""
         batch = self._on_device(batch)
         with torch.no_grad(), self.precision.autocast(self.processes.device):
-            stages = self.model(batch["input"])
+            stages = self.kept(batch["input"])
         judge = self.task if self.oracle is None else self.oracle
         return judge.loss(stages, batch)
 
@@ -113,6 +122,8 @@ class Step:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.average is not None:
+            self.average.update(self.model)
 
     def _gradients_summed(self, last: bool) -> AbstractContextManager[None]:
         if last or not isinstance(self.network, DistributedDataParallel):

@@ -20,7 +20,8 @@ from centernet.runtime.errors import UserError
 from centernet.trains.checkpoints import Best, Keeper
 from centernet.trains.finite import Watch, check_weights
 from centernet.trains.loader import Batch, EpochLoader
-from centernet.trains.schedule import MultiStep, set_rate
+from centernet.trains.optimisers import set_rate
+from centernet.trains.schedules import Schedule
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from centernet.trains.validate import validation_losses
@@ -51,9 +52,10 @@ class Length:
 class Trainer:
     """Runs the epochs of `length`; its parts are passed in.
 
-    step: what learns. schedule: the learning rate of an epoch. loader: the batches; `name(index)`
-    gives an image's file for messages. keeper: what is saved. voice: what is said and kept of the
-    figures. best: the metric that `model_best` goes by. val_loader: validation losses.
+    step: what learns. schedule: the learning rate by the epochs passed. loader: the batches;
+    `name(index)` gives an image's file for messages. keeper: what is saved. voice: what is said
+    and kept of the figures. best: the metric that `model_best` goes by. val_loader: validation
+    losses.
     evaluate(model, epoch): metrics of the task, called in the main process, model in evaluation
     mode. resume_command: what to type to go on after an interruption.
     """
@@ -61,7 +63,7 @@ class Trainer:
     def __init__(
         self,
         step: Step,
-        schedule: MultiStep,
+        schedule: Schedule,
         loader: EpochLoader,
         keeper: Keeper,
         voice: Voice,
@@ -118,22 +120,23 @@ class Trainer:
             self.voice.metrics(epoch, "train", self._train(epoch))
             figures = self.validate(epoch) if self.length.validates(epoch) else {}
         if self.step.processes.main:
-            check_weights(self.step.model, f"end of epoch {epoch}")
+            check_weights(self.step.kept, f"end of epoch {epoch}")
             self.keeper.save(self.step, epoch, self.best, self.best.improve(figures))
         self.epoch = epoch
 
     def _train(self, epoch: int) -> dict[str, float]:
-        """Learn for one epoch; return the mean losses, the rate and the seconds it took."""
-        rate, start = self.schedule(epoch), time.monotonic()
-        set_rate(self.step.optimizer, rate)
+        """Learn for one epoch; return the mean losses, the last rate and the seconds it took."""
+        start, rate, steps = time.monotonic(), 0.0, self._steps()
         seed_everything(self.seed, epoch, self.step.processes.rank)
         self.step.ready()
         batches = self.loader.epoch(epoch, self.length.iterations)
         groups = _groups(batches, self.length.accumulate)
-        with self.voice.epoch("train", epoch, self._steps()) as bar:
+        with self.voice.epoch("train", epoch, steps) as bar:
             asked = time.monotonic()
             for number, parts in enumerate(groups, start=1):
                 got = time.monotonic()
+                rate = self.schedule(epoch - 1 + (number - 1) / steps)
+                set_rate(self.step.optimizer, rate)
                 stats = self.step(parts)
                 images = [i for part in parts for i in part["index"].tolist()]
                 self.watch.see(f"epoch {epoch}, step {number}", stats, images)
@@ -157,9 +160,9 @@ class Trainer:
         if self.evaluate is not None:
             measured = None
             if self.step.processes.main:
-                self.step.model.eval()
+                self.step.kept.eval()
                 with torch.no_grad():
-                    measured = dict(self.evaluate(self.step.model, epoch))
+                    measured = dict(self.evaluate(self.step.kept, epoch))
             figures |= self.step.processes.share(measured)
         if figures:
             self.voice.metrics(epoch, "val", figures)

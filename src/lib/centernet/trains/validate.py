@@ -17,7 +17,7 @@ def validation_losses(
     A batch is divided by its own counts, so the figures depend a little on the size of the batches,
     as training losses do. The network's mode is set to evaluation.
     """
-    step.model.eval()
+    step.kept.eval()
     device = step.processes.device
     names = ["loss", *dict.fromkeys(term.stat for term in step.task.active_terms)]
     sums = torch.zeros(len(names) + 1, dtype=torch.float64, device=device)
