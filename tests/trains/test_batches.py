@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from itertools import chain
 
@@ -94,6 +95,44 @@ def test_loading_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(0)
     list(loader.epoch(1))
     assert torch.equal(torch.rand(1), expected)
+
+
+class Telling(torch.utils.data.Dataset):
+    """Samples that tell the process and the epoch that they were made in."""
+
+    epoch = 0
+
+    def __len__(self) -> int:
+        return 6
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> dict[str, int]:
+        return {"process": os.getpid(), "epoch": self.epoch, "index": index}
+
+
+def test_workers_live_until_the_last_epoch() -> None:
+    loader = EpochLoader(Telling(), 2, seed=SEED, workers=2)
+    epochs = [list(loader.epoch(epoch, until=3)) for epoch in (1, 2, 3)]
+    processes = [{int(p) for batch in batches for p in batch["process"]} for batches in epochs]
+    assert processes[0] == processes[1] == processes[2]
+    assert len(processes[0]) == 2
+    for epoch, batches in zip((1, 2, 3), epochs, strict=True):
+        assert {int(e) for batch in batches for e in batch["epoch"]} == {epoch}
+        alone = EpochLoader(Telling(), 2, seed=SEED).epoch(epoch)
+        assert [b["index"].tolist() for b in batches] == [b["index"].tolist() for b in alone]
+
+
+def test_an_epoch_out_of_turn_begins_anew() -> None:
+    loader = EpochLoader(Telling(), 2, seed=SEED, workers=1)
+    list(loader.epoch(1, until=9))
+    next(loader.epoch(2, until=9))  # left early
+    again = list(loader.epoch(2, until=9))
+    limited = list(loader.epoch(3, limit=1, until=9))
+    assert [len(again), len(limited)] == [3, 1]
+    assert {int(e) for batch in again for e in batch["epoch"]} == {2}
+    assert limited[0]["epoch"].tolist() == [3, 3]
 
 
 class Drawing(torch.utils.data.Dataset):

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 
 import cv2
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import Dataset as TorchDataset
 
 from centernet.runtime.errors import UserError
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.sampler import BatchSampler
-from centernet.trains.seeds import mixed
+from centernet.trains.seeds import mixed, seed_everything
 
 Batch = dict[str, Any]
 
@@ -33,8 +34,9 @@ class EpochData(Protocol):
 class EpochLoader:
     """Reads `data` in batches of `batch_size` images over all processes; see BatchSampler.
 
-    `workers` are processes that prepare samples ahead; 0 prepares them in this one. `pin` puts
-    batches into memory from which a GPU copies without waiting.
+    `workers` are processes that prepare samples ahead; 0 prepares them in this one. They live on
+    from epoch to epoch and begin the next one while the last batches of this one are learned from.
+    `pin` puts batches into memory from which a GPU copies without waiting.
     """
 
     def __init__(
@@ -58,32 +60,26 @@ class EpochLoader:
             drop_last=drop_last,
             processes=processes,
         )
-        self._seed = seed
-        # Workers are seeded from it; drawing from the global one would disturb that.
-        self._generator = torch.Generator()
-        self._loader = DataLoader(
-            data,
-            batch_sampler=self.sampler,
-            num_workers=workers,
-            pin_memory=pin,
-            worker_init_fn=_settle_in,
-            generator=self._generator,
-        )
+        self._seed, self._workers, self._pin = seed, workers, pin
+        self._stream: Iterator[Batch] | None = None
+        self._next: tuple[int, int, int] | None = None  # (epoch, limit, until) of the stream
 
     def __len__(self) -> int:
         return len(self.sampler)
 
-    def epoch(self, epoch: int, limit: int = -1) -> Iterator[Batch]:
+    def epoch(self, epoch: int, limit: int = -1, until: int | None = None) -> Iterator[Batch]:
         """The batches of `epoch`, at most `limit` if that is positive.
 
-        A UserError of a worker arrives as itself: one line.
+        `until` is the last epoch that will be asked for, one after another: the workers live until
+        then. A UserError of a worker arrives as itself: one line.
         """
-        self.data.set_epoch(epoch)
-        self.sampler.set_epoch(epoch)
-        self._generator.manual_seed(mixed(self._seed, epoch, self.sampler.processes.rank))
-        batches = iter(self._loader) if limit <= 0 else islice(self._loader, limit)
+        until = epoch if until is None else until
+        if self._stream is None or self._next != (epoch, limit, until):
+            self._stream = self._start(epoch, limit, until)
+        count = len(self) if limit <= 0 else min(limit, len(self))
+        stream, self._stream = self._stream, None  # an epoch that is left early ends it
         try:
-            yield from batches
+            yield from islice(stream, count)
         except UserError as error:
             raise UserError(_in_one_line(str(error))) from error
         except RuntimeError as error:
@@ -93,6 +89,58 @@ class EpochLoader:
                 "a process that reads images was ended by the system, most likely for want of"
                 " memory; use fewer --num_workers (0 reads in the main process)"
             ) from error
+        if epoch < until:
+            self._stream, self._next = stream, (epoch + 1, limit, until)
+
+    def close(self) -> None:
+        """End the workers; another epoch starts new ones."""
+        self._stream = self._next = None
+
+    def _start(self, epoch: int, limit: int, until: int) -> Iterator[Batch]:
+        generator = torch.Generator()  # drawing from the global one would disturb that
+        generator.manual_seed(mixed(self._seed, epoch, self.sampler.processes.rank))
+        return iter(
+            DataLoader(
+                _Keyed(self.data, self._seed),
+                batch_sampler=_Epochs(self.sampler, range(epoch, until + 1), limit),
+                num_workers=self._workers,
+                pin_memory=self._pin,
+                worker_init_fn=_settle_in,
+                generator=generator,
+            )
+        )
+
+
+class _Epochs:
+    """The batches of several epochs, of keys (epoch, index)."""
+
+    def __init__(self, sampler: BatchSampler, epochs: range, limit: int) -> None:
+        self.sampler, self.epochs, self.limit = sampler, epochs, limit
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for epoch in self.epochs:
+            self.sampler.set_epoch(epoch)
+            batches = islice(self.sampler, self.limit if self.limit > 0 else None)
+            for batch in batches:
+                yield [(epoch, index) for index in batch]
+
+
+class _Keyed(TorchDataset):
+    """The samples of `data` by (epoch, index).
+
+    A worker's global generators are seeded anew for each, for libraries that draw from them: which
+    worker makes a sample, and what it made before, does not matter.
+    """
+
+    def __init__(self, data: EpochData, seed: int) -> None:
+        self.data, self.seed = data, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        epoch, index = key
+        if get_worker_info() is not None:
+            seed_everything(self.seed, epoch, index)
+        self.data.set_epoch(epoch)
+        return self.data[index]
 
 
 def _in_one_line(message: str) -> str:

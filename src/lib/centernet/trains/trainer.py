@@ -114,6 +114,8 @@ class Trainer:
         except KeyboardInterrupt:
             self.voice.write(self._interrupted())
             raise
+        finally:
+            self.loader.close()
 
     def _one(self, epoch: int) -> None:
         with self._advice():
@@ -129,7 +131,7 @@ class Trainer:
         start, rate, steps = time.monotonic(), 0.0, self._steps()
         seed_everything(self.seed, epoch, self.step.processes.rank)
         self.step.ready()
-        batches = self.loader.epoch(epoch, self.length.iterations)
+        batches = self.loader.epoch(epoch, self.length.iterations, self.length.epochs)
         groups = _groups(batches, self.length.accumulate)
         with self.voice.epoch("train", epoch, steps) as bar:
             asked = time.monotonic()
