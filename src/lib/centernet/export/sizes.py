@@ -89,8 +89,10 @@ class Sizes:
             low, high = (math.ceil((s + self.less) / self.multiple) for s in self._ends)
             for axis, name in zip((1, 2) if channels_last else (2, 3), "hw", strict=True):
                 step = Dim(name, min=low, max=high)
-                free[axis] = self.multiple * step - self.less if self.less else (
-                    self.multiple * step if self.multiple > 1 else step
+                free[axis] = (
+                    self.multiple * step - self.less
+                    if self.less
+                    else (self.multiple * step if self.multiple > 1 else step)
                 )
         return free
 
