@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -20,12 +21,13 @@ from centernet.geometry.view import Size, divisible
 from centernet.models.checkpoint import Checkpoint
 from centernet.models.model import CenterNet
 from centernet.options.flag import flags_of
+from centernet.options.groups import Oracle as OracleOptions
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 from centernet.tasks import TASKS
-from centernet.tasks.oracle import ORACLES, Oracle
+from centernet.tasks.oracle import Oracle
 
 
 def make_detector(
@@ -127,7 +129,8 @@ def run_test(
 
 def perfect_heads(options: Options) -> list[str]:
     """The names of the oracles that --eval_oracle_... asks for."""
-    return [name for name in ORACLES if getattr(options, f"eval_oracle_{name}")]
+    names = [f.name for f in fields(OracleOptions) if f.name.startswith("eval_oracle_")]
+    return [name.removeprefix("eval_oracle_") for name in names if getattr(options, name)]
 
 
 def run_budget(
