@@ -1,0 +1,1 @@
+"""The formats: how a Job becomes a file."""
