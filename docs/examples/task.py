@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from centernet.cli import main
-from centernet.heads.losses import Focal, Loss, MeanSquare, at_centres
+from centernet.heads.losses import Focal, Loss, at_centres, sigmoid_square
 from centernet.heads.peaks import gather, local_maxima, mirror, top_k
 from centernet.heads.targets import draw_gaussian, object_radius
+from centernet.heads.term import Term
 from centernet.options.field import option
 from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
@@ -46,22 +47,23 @@ class Circle(Task):
     Options = CircleOptions
 
     def make_heads(self) -> dict[str, Head]:
+        heads = {"hm": sigmoid_heat(self.info.num_classes), "radius": Head(1, flip=mirror)}
+        if not self.options.not_reg_offset:
+            heads["reg"] = Head(2, oracle="offset")
+        return heads
+
+    def make_terms(self) -> list[Term]:
         options = self.options
-        heat: Loss = MeanSquare("hm") if options.mse_loss else Focal("hm")
-        heads = {
-            "hm": sigmoid_heat(self.info.num_classes, heat, "hm_loss", options.hm_weight),
-            "radius": Head(
-                1,
-                at_centres("radius", options.reg_loss),
-                "radius_loss",
-                options.radius_weight,
-                flip=mirror,
-            ),
-        }
+        heat: Loss = sigmoid_square("hm") if options.mse_loss else Focal("hm")
+        radius = at_centres("radius", options.reg_loss)
+        terms = [
+            Term("hm_loss", heat, ("hm",), options.hm_weight),
+            Term("radius_loss", radius, ("radius",), options.radius_weight),
+        ]
         if not options.not_reg_offset:
             offset = at_centres("reg", options.reg_loss)
-            heads["reg"] = Head(2, offset, "off_loss", options.off_weight)
-        return heads
+            terms.append(Term("off_loss", offset, ("reg",), options.off_weight))
+        return terms
 
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """Heat map (classes, h, w); radius (N, 1), reg (N, 2), ind and reg_mask (N,).

@@ -47,7 +47,7 @@ def test_atom(case):
     name = "raw" if "raw" in given else "output"
     raw = given.pop(name).requires_grad_()
     targets = {ATOM_TARGETS.get(key, key): value for key, value in given.items()}
-    value = loss(raw, targets)
+    value = loss([raw], targets)
     value.backward()
     assert_near(value.detach(), case.outputs["loss"], rtol=1e-4)
     assert_near(raw.grad, case.outputs[f"grad.{name}"], rtol=1e-4)
@@ -58,7 +58,7 @@ def test_focal_from_probabilities(case):
     """The original's takes probabilities, ours their logits: the chain rule joins them."""
     probability = torch.from_numpy(case.inputs["pred"]).double()
     raw = torch.logit(probability).requires_grad_()
-    value = Focal("gt")(raw, {"gt": torch.from_numpy(case.inputs["gt"])})
+    value = Focal("gt")([raw], {"gt": torch.from_numpy(case.inputs["gt"])})
     value.backward()
     assert_near(value.detach(), case.outputs["loss"], rtol=1e-4)
     slope = (probability * (1 - probability)).numpy()
@@ -116,7 +116,8 @@ def test_norm_wh_is_relative_to_the_true_size():
         "ind": torch.tensor([[1]]),
         "reg_mask": torch.ones(1, 1),
     }
-    value = task.heads["wh"].loss(raw, targets)
+    [loss] = [term.loss for term in task.terms if term.stat == "wh_loss"]
+    value = loss([raw], targets)
     assert value.item() == pytest.approx((1.0 + 0.5) / 2, abs=1e-3)
 
 

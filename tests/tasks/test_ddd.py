@@ -120,7 +120,7 @@ def test_place_and_angles_of_a_detection(case: Any) -> None:
 def test_bin_loss(case: Any) -> None:
     targets = {k: torch.from_numpy(np.array(v)) for k, v in case.inputs.items()}
     raw = targets.pop("output").requires_grad_()
-    value = InBins(mask="mask")(raw, targets)
+    value = InBins(mask="mask")([raw], targets)
     value.backward()
     assert value.item() == pytest.approx(float(case.outputs["loss"]), rel=1e-4)
     np.testing.assert_allclose(raw.grad, case.outputs["grad.output"], atol=1e-5, rtol=1e-4)

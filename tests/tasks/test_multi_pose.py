@@ -298,7 +298,8 @@ def test_squared_error_reads_the_joints_heat_as_it_is() -> None:
     assert (maps["hm_hp"] == 0.5).all()
     assert maps["hm"][0, 0, 0, 0] == pytest.approx(1 / (1 + np.exp(-0.5)))
     heat = torch.zeros(1, 2, 4, 4)
-    assert task.heads["hm_hp"].loss(raw["hm_hp"], {"hm_hp": heat}) == pytest.approx(0.25)
+    [loss] = [term.loss for term in task.terms if term.heads == ("hm_hp",)]
+    assert loss([raw["hm_hp"]], {"hm_hp": heat}) == pytest.approx(0.25)
     raw["hm_hp"][:] = 3.0
     arrays = decoded(task, task.activate(raw), 2)
     [found] = task.finish(arrays, [View((8, 8), 16.0)], (4, 4))

@@ -17,7 +17,7 @@ from centernet.models.model import create_model
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Cuboids, Objects
 from centernet.tasks import TASKS
-from centernet.tasks.oracle import Oracle, oracles_for, true_map
+from centernet.tasks.oracle import Oracle, oracles_for
 from tests.parity_cases import cases
 from tests.tasks.recorded import make_task
 
@@ -116,10 +116,10 @@ def test_every_cell_has_the_values_of_the_nearest_centre() -> None:
         "reg_mask": torch.tensor([1, 1, 0]),
         "each_mask": torch.tensor([[1, 1], [0, 1], [0, 0]]),
     }
-    first, second = true_map(AtCentres("value"), targets, (1, 6))
+    first, second = AtCentres("value").truth(targets, (1, 6))[0]
     assert first.tolist() == [[1, 1, 1, 3, 3, 3]]
     assert second.tolist() == [[2, 2, 2, 4, 4, 4]]
-    first, second = true_map(AtCentres("value", mask="each_mask"), targets, (1, 6))
+    first, second = AtCentres("value", mask="each_mask").truth(targets, (1, 6))[0]
     np.testing.assert_array_equal(first, [[1, 1, 1, NAN, NAN, NAN]])
     assert second.tolist() == [[2, 2, 2, 4, 4, 4]]
 
@@ -135,7 +135,7 @@ def test_values_spread_as_the_originals_do(case: Any) -> None:
     values, index = (torch.from_numpy(case.inputs[name]) for name in ("feat", "ind"))
     for image, recorded in enumerate(case.outputs["map"]):
         rows = {"value": values[image], "ind": index[image], "reg_mask": index[image] > 0}
-        np.testing.assert_array_equal(true_map(AtCentres("value"), rows, size), recorded)
+        np.testing.assert_array_equal(AtCentres("value").truth(rows, size)[0], recorded)
 
 
 def test_of_objects_with_one_centre_the_last_is_seen() -> None:
@@ -144,7 +144,7 @@ def test_of_objects_with_one_centre_the_last_is_seen() -> None:
         "ind": torch.tensor([2, 0, 2, 2]),
         "reg_mask": torch.tensor([1, 1, 1, 0]),
     }
-    (row,) = true_map(AtCentres("value"), targets, (1, 3))
+    (row,) = AtCentres("value").truth(targets, (1, 3))[0]
     assert row.tolist() == [[2, 3, 3]]
 
 
@@ -169,9 +169,10 @@ def test_perfect_heads_have_nothing_left_to_learn(task: str) -> None:
 
 def test_maps_are_their_own_truth_where_they_are_taught() -> None:
     heat = torch.rand(2, 3, 4)
-    assert torch.equal(true_map(Focal("hm"), {"hm": heat}, (3, 4)), heat)
+    (raw,) = Focal("hm").truth({"hm": heat}, (3, 4))
+    torch.testing.assert_close(raw.sigmoid(), heat)
     weight = (heat > 0.5).float()
-    known = true_map(Dense("hm", "weight"), {"hm": heat, "weight": weight}, (3, 4))
+    (known,) = Dense("hm", "weight").truth({"hm": heat, "weight": weight}, (3, 4))
     assert torch.equal(known.isnan(), weight == 0)
     assert torch.equal(known[weight > 0], heat[weight > 0])
 
@@ -187,7 +188,7 @@ def test_the_truth_follows_the_view() -> None:
 
 def test_an_oracle_without_a_head_is_a_mistake() -> None:
     task = make_task("ctdet", "coco", ["--not_reg_offset"])
-    assert oracles_for(task) == ["hm", "wh"]
+    assert oracles_for(task) == {"hm": ["hm"], "wh": ["wh"]}
     with pytest.raises(UserError, match="eval_oracle_kps: ctdet has no head for it; it has --eval"):
         Oracle(task, ["kps"])
 
@@ -225,7 +226,7 @@ def test_regions_to_ignore_are_empty_in_a_perfect_heat_map(flags: list[str]) -> 
     objects.classes[:] = 1, -1
     heat = Oracle(task, ["hm"]).truth(objects, View((60, 45), 120.0), (24, 32))["hm"]
     alone = task.encode(objects.select([0]).warp(View((60, 45), 120.0), (32, 24)), (24, 32))["hm"]
-    assert torch.equal(heat, torch.from_numpy(alone))
+    torch.testing.assert_close(heat, torch.from_numpy(alone))
 
 
 @pytest.mark.parametrize("task", ["ctdet", "multi_pose", "ddd", "exdet"])
@@ -236,10 +237,11 @@ def test_a_heat_map_without_squared_error_is_read_as_its_target(task: str) -> No
     seen = people().warp(View((60, 45), 120.0), (32, 24))
     targets = {n: torch.from_numpy(v)[None] for n, v in made.encode(seen, (24, 32)).items()}
     maps = {name: torch.randn(1, head.channels, 24, 32) for name, head in made.heads.items()}
-    squared = [n for n, head in made.heads.items() if isinstance(head.loss, MeanSquare)]
+    squared = [term for term in made.terms if isinstance(term.loss, MeanSquare)]
     learned = Oracle(made, oracles_for(made)).correct_raw(maps, targets)
     read = made.activate(learned)
     assert squared
-    for name in squared:
-        assert made.heads[name].loss(learned[name], targets) < 1e-6
+    for term in squared:
+        (name,) = term.heads
+        assert term.loss([learned[name]], targets) < 1e-6
         torch.testing.assert_close(read[name], targets[name], atol=1e-4, rtol=0)

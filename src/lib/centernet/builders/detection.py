@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 from centernet.tasks import TASKS
-from centernet.tasks.oracle import ORACLES, Oracle
+from centernet.tasks.oracle import Oracle
 
 
 def make_detector(
@@ -131,7 +132,8 @@ def run_test(
 
 def perfect_heads(asked: groups.Oracle) -> list[str]:
     """The names of the oracles that --eval_oracle_... asks for."""
-    return [name for name in ORACLES if getattr(asked, f"eval_oracle_{name}")]
+    names = [f.name for f in fields(groups.Oracle) if f.name.startswith("eval_oracle_")]
+    return [name.removeprefix("eval_oracle_") for name in names if getattr(asked, name)]
 
 
 def run_budget(

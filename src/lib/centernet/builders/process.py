@@ -11,10 +11,15 @@ from centernet.options.groups import Machine
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.device import choose_devices
+from centernet.runtime.private import keep_compilers_private
 
 
 def settle(machine: Machine) -> None:
-    """Set what PyTorch keeps per process: threads, cuDNN's search, the deformable convolution."""
+    """Set what PyTorch keeps per process: threads, cuDNN's search, the deformable convolution.
+
+    And where its compilers keep their results.
+    """
+    keep_compilers_private()
     if machine.threads:
         torch.set_num_threads(machine.threads)
     torch.backends.cudnn.benchmark = not machine.not_cuda_benchmark

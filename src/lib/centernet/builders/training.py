@@ -105,6 +105,8 @@ def starting_weights(
 def make_network(network: Model, train: Train, task: Task) -> CenterNet:
     """The network to train, with random weights."""
     model = create_model(network.arch, task.heads, network.head_conv)
+    if len(task.learners):
+        model.add_module("criterion", task.learners)  # trained, moved and kept with the network
     if train.checkpoint_activations:
         if train.compile:
             raise UserError(
@@ -222,7 +224,7 @@ def check_metric(name: str | None, task: Task, source: Source) -> None:
     """
     if name is None or not source.metric_names:
         return
-    losses = dict.fromkeys(["loss", *(head.stat for head in task.heads.values())])
+    losses = dict.fromkeys(["loss", *(term.stat for term in task.terms)])
     if name not in losses and name not in source.metric_names:
         raise UserError(f"--metric: {unknown('metric', name, [*losses, *source.metric_names])}")
 

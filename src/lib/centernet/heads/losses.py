@@ -1,9 +1,10 @@
 """Losses of the centre-point family, each as sums and the counts that divide them.
 
-A loss gives `totals(raw, targets)`, the sums over this batch, and `counts(targets)`, what they are
-divided by; both are vectors of the same few terms. Keeping them apart lets several processes, or
-several parts of one batch, divide by the counts of the whole (`task.py`). Totals are computed from
-the network's raw maps (B, C, H, W), float32 or float64, and are finite when there is no object.
+A loss gives `totals(maps, targets)`, the sums over this batch, and `counts(targets)`, what they
+are divided by; both are vectors of the same few numbers. Keeping them apart lets several processes,
+or several parts of one batch, divide by the counts of the whole (`task.py`). Totals are computed
+from the network's raw maps (B, C, H, W) of the heads that a term names (`term.py`), float32 or
+float64, and are finite when there is no object.
 
 Sources: focal loss of CornerNet (arXiv 1808.01244), regression at centres of "Objects as Points"
 (arXiv 1904.07850), multi-bin orientation of Mousavian et al. (arXiv 1612.00496).
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,8 @@ from torch import Tensor
 
 from centernet.heads.focal import focal_sum
 from centernet.heads.peaks import gather
+from centernet.heads.spread import spread
+from centernet.runtime.errors import UserError
 
 Targets = Mapping[str, Tensor]
 LOGIT_LIMIT = math.log((1 - 1e-4) / 1e-4)  # probabilities are kept within 1e-4 of 0 and 1
@@ -29,11 +32,11 @@ SMALL = 1e-4
 
 
 class Loss(ABC):
-    """One head's loss; `loss(raw, targets)` is its value on a batch alone."""
+    """A loss of the maps of one or more heads; `loss(maps, targets)` is its value on a batch."""
 
     @abstractmethod
-    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
-        """Sums over the batch, (T,)."""
+    def totals(self, maps: Sequence[Tensor], targets: Targets) -> Tensor:
+        """Sums over the batch, (T,), of the raw maps (B, C, H, W) that it reads."""
 
     @abstractmethod
     def counts(self, targets: Targets) -> Tensor:
@@ -43,8 +46,16 @@ class Loss(ABC):
         """The scalar loss of `totals` over `counts`."""
         return (totals / (counts + SMALL)).sum()
 
-    def __call__(self, raw: Tensor, targets: Targets) -> Tensor:
-        return self.value(self.totals(raw, targets), self.counts(targets))
+    def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
+        """The raw maps (C, h, w) of `size` for which the loss of one image's `targets` vanishes.
+
+        One for each head that it reads; NaN where any value would do. UserError if the loss cannot
+        say.
+        """
+        raise UserError(f"{type(self).__name__} does not say which maps it wants: no oracle for it")
+
+    def __call__(self, maps: Sequence[Tensor], targets: Targets) -> Tensor:
+        return self.value(self.totals(maps, targets), self.counts(targets))
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,8 @@ class Focal(Loss):
 
     target: str
 
-    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+    def totals(self, maps: Sequence[Tensor], targets: Targets) -> Tensor:
+        (raw,) = maps
         return focal_sum(raw, targets[self.target], LOGIT_LIMIT).view(1)
 
     def counts(self, targets: Targets) -> Tensor:
@@ -63,15 +75,23 @@ class Focal(Loss):
         # Under several processes the count is their mean, which may lie between 0 and 1.
         return (totals / torch.where(counts > 0, counts, torch.ones_like(counts))).sum()
 
+    def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
+        return (torch.logit(targets[self.target]),)
+
 
 @dataclass(frozen=True)
 class MeanSquare(Loss):
-    """Mean squared error of a heat map, raw or turned into its meaning by `activation`."""
+    """Mean squared error of a heat map, raw or turned into its meaning by `activation`.
+
+    `inverse` is the way back, for whoever knows the target.
+    """
 
     target: str
     activation: Callable[[Tensor], Tensor] | None = None
+    inverse: Callable[[Tensor], Tensor] | None = None
 
-    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+    def totals(self, maps: Sequence[Tensor], targets: Targets) -> Tensor:
+        (raw,) = maps
         heat = raw if self.activation is None else self.activation(raw)
         return ((heat - targets[self.target]) ** 2).sum().view(1)
 
@@ -81,6 +101,15 @@ class MeanSquare(Loss):
 
     def value(self, totals: Tensor, counts: Tensor) -> Tensor:
         return (totals / counts).sum()
+
+    def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
+        heat = targets[self.target]
+        return (heat if self.inverse is None else self.inverse(heat),)
+
+
+def sigmoid_square(target: str) -> MeanSquare:
+    """The squared error of probabilities."""
+    return MeanSquare(target, kept_sigmoid, torch.logit)
 
 
 def kept_sigmoid(raw: Tensor) -> Tensor:
@@ -129,7 +158,8 @@ class AtCentres(Loss):
     over_all: bool = False
     relative: bool = False
 
-    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+    def totals(self, maps: Sequence[Tensor], targets: Targets) -> Tensor:
+        (raw,) = maps
         target = targets[self.target].float()
         predicted = gather(raw, targets[self.index])
         if self.activation is not None:
@@ -149,6 +179,12 @@ class AtCentres(Loss):
 
     def value(self, totals: Tensor, counts: Tensor) -> Tensor:
         return (totals / counts).sum() if self.over_all else super().value(totals, counts)
+
+    def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
+        """Every cell has the values of the nearest centre: peaks may miss theirs a little."""
+        rows = targets[self.target].float(), targets[self.mask], targets[self.index]
+        true = spread(*rows, size)
+        return (true if self.inverse is None else self.inverse(true),)
 
     def _mask(self, targets: Targets) -> Tensor:
         mask = targets[self.mask].float()
@@ -171,9 +207,14 @@ class Dense(Loss):
     target: str
     weight: str
 
-    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+    def totals(self, maps: Sequence[Tensor], targets: Targets) -> Tensor:
+        (raw,) = maps
         weight = targets[self.weight]
         return l1(raw * weight, targets[self.target] * weight).sum().view(1)
 
     def counts(self, targets: Targets) -> Tensor:
         return targets[self.weight].sum().view(1)
+
+    def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
+        values, weight = targets[self.target], targets[self.weight]
+        return (torch.where(weight > 0, values, torch.full_like(values, torch.nan)),)

@@ -9,6 +9,7 @@ Learning and Geometry", arXiv 1612.00496; the bins are those of "Objects as Poin
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,12 @@ from torch import Tensor
 
 from centernet.heads.losses import Loss, Targets, smooth_l1
 from centernet.heads.peaks import gather, mirror
+from centernet.heads.spread import spread
 
 CHANNELS = 8
 MIDDLES = (-math.pi / 2, math.pi / 2)
 REACH = 2 * math.pi / 3  # from a bin's middle to its end
+SURE = 10.0  # a logit that leaves no doubt
 # A mirrored image turns the angle from the middle of either bin into its negative.
 _MIRRORED_SIGNS = (1.0, 1.0, -1.0, 1.0, 1.0, 1.0, -1.0, 1.0)
 
@@ -65,7 +68,8 @@ class InBins(Loss):
     mask: str = "rot_mask"
     index: str = "ind"
 
-    def totals(self, raw: Tensor, targets: Targets) -> Tensor:
+    def totals(self, maps: Sequence[Tensor], targets: Targets) -> Tensor:
+        (raw,) = maps
         values = gather(raw, targets[self.index]).unflatten(2, (2, 4))  # (B, N, bin, 4)
         bins, residuals = targets[self.bins], targets[self.residuals].float()
         logits = values[..., :2] * targets[self.mask].float()[:, :, None, None]
@@ -82,3 +86,10 @@ class InBins(Loss):
 
     def value(self, totals: Tensor, counts: Tensor) -> Tensor:
         return (totals / torch.where(counts > 0, counts, torch.ones_like(counts))).sum()
+
+    def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
+        """Both bins are sure whether they hold the angle of the nearest centre."""
+        held, residuals = targets[self.bins].float(), targets[self.residuals].float()
+        present = SURE * (2 * held - 1)
+        bins = torch.stack([-present, present, residuals.sin(), residuals.cos()], dim=2)
+        return (spread(bins.flatten(1), targets[self.mask], targets[self.index], size),)

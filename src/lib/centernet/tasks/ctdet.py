@@ -14,6 +14,7 @@ from centernet.heads.losses import Dense, Focal, Loss, MeanSquare, at_centres
 from centernet.heads.peaks import best_peaks, gather, mirror
 from centernet.heads.spots import SUFFIX, no_spots
 from centernet.heads.targets import draw_gaussian, object_radius, spread_value
+from centernet.heads.term import Term
 from centernet.runtime.jit import njit
 from centernet.structures.objects import Objects
 from centernet.tasks.options import CtdetOptions
@@ -29,29 +30,30 @@ class Ctdet(Task):
 
     def make_heads(self) -> dict[str, Head]:
         options, classes = self.options, self.info.num_classes
-        heads = {
-            "hm": self._heat(),
-            "wh": Head(
-                2 * classes if options.cat_spec_wh else 2,
-                self._size_loss(),
-                "wh_loss",
-                options.wh_weight,
-                flip=mirror,
-                sparse=True,
-            ),
-        }
+        sizes = 2 * classes if options.cat_spec_wh else 2
+        heads = {"hm": self._heat(), "wh": Head(sizes, flip=mirror, sparse=True)}
         if not options.not_reg_offset:
-            offset = at_centres("reg", options.reg_loss)
-            heads["reg"] = Head(2, offset, "off_loss", options.off_weight, sparse=True)
+            heads["reg"] = Head(2, sparse=True, oracle="offset")
         return heads
 
     def _heat(self) -> Head:
         """Probabilities or, for the squared error, which is that of raw maps, those themselves."""
-        classes, weight = self.info.num_classes, self.options.hm_weight
+        classes = self.info.num_classes
         if self.options.mse_loss:
-            loss = MeanSquare("hm")
-            return Head(classes, loss, "hm_loss", weight, activation=torch.relu, flip=mirror)
-        return sigmoid_heat(classes, Focal("hm"), "hm_loss", weight, peaked=True)
+            return Head(classes, activation=torch.relu, flip=mirror)
+        return sigmoid_heat(classes, peaked=True)
+
+    def make_terms(self) -> list[Term]:
+        options = self.options
+        heat: Loss = MeanSquare("hm") if options.mse_loss else Focal("hm")
+        terms = [
+            Term("hm_loss", heat, ("hm",), options.hm_weight),
+            Term("wh_loss", self._size_loss(), ("wh",), options.wh_weight),
+        ]
+        if not options.not_reg_offset:
+            offset = at_centres("reg", options.reg_loss)
+            terms.append(Term("off_loss", offset, ("reg",), options.off_weight))
+        return terms
 
     def _size_loss(self) -> Loss:
         options = self.options

@@ -24,10 +24,11 @@ from centernet.datasets.source import Info
 from centernet.geometry.affine import transform
 from centernet.geometry.cuboids import bounding_boxes, corners, rotation_from, unproject
 from centernet.geometry.view import View
-from centernet.heads.losses import DISTANCES, AtCentres, Focal, Loss, MeanSquare, kept_sigmoid
+from centernet.heads.losses import DISTANCES, AtCentres, Focal, Loss, sigmoid_square
 from centernet.heads.orientation import CHANNELS, InBins, from_bins, mirror_bins, to_bins
 from centernet.heads.peaks import best_peaks, gather, mirror
 from centernet.heads.targets import draw_gaussian, gaussian_radius
+from centernet.heads.term import Term
 from centernet.runtime.jit import njit
 from centernet.structures.detections import Detections
 from centernet.structures.objects import Cuboids, Objects
@@ -67,30 +68,37 @@ class Ddd(Task):
 
     def make_heads(self) -> dict[str, Head]:
         options = self.options
-        heat: Loss = MeanSquare("hm", kept_sigmoid) if options.mse_loss else Focal("hm")
+        read_off = partial(Head, sparse=True)
+        heads = {
+            "hm": sigmoid_heat(self.info.num_classes, peaked=True),
+            "dep": read_off(1, activation=depth_of, flip=mirror),
+            "rot": read_off(CHANNELS, flip=mirror_bins),
+            "dim": read_off(3, flip=mirror),
+        }
+        if not options.not_reg_bbox:
+            heads["wh"] = read_off(2, flip=mirror)
+        if not options.not_reg_offset:
+            heads["reg"] = read_off(2, oracle="offset")
+        return heads
+
+    def make_terms(self) -> list[Term]:
+        options = self.options
 
         def at_centres(target: str, mask: str, **more: Any) -> Loss:
             distance = DISTANCES[options.reg_loss]
             return AtCentres(target, mask, distance=distance, over_all=True, **more)
 
+        heat: Loss = sigmoid_square("hm") if options.mse_loss else Focal("hm")
         depth = at_centres("dep", "reg_mask", activation=depth_of, inverse=raw_depth)
-        size = at_centres("dim", "reg_mask")
-        read_off = partial(Head, sparse=True)
-        heads = {
-            "hm": sigmoid_heat(
-                self.info.num_classes, heat, "hm_loss", options.hm_weight, peaked=True
-            ),
-            "dep": read_off(1, depth, "dep_loss", options.dep_weight, None, depth_of, mirror),
-            "rot": read_off(CHANNELS, InBins(), "rot_loss", options.rot_weight, flip=mirror_bins),
-            "dim": read_off(3, size, "dim_loss", options.dim_weight, flip=mirror),
+        terms = {
+            "hm": Term("hm_loss", heat, ("hm",), options.hm_weight),
+            "dep": Term("dep_loss", depth, ("dep",), options.dep_weight),
+            "rot": Term("rot_loss", InBins(), ("rot",), options.rot_weight),
+            "dim": Term("dim_loss", at_centres("dim", "reg_mask"), ("dim",), options.dim_weight),
+            "wh": Term("wh_loss", at_centres("wh", "rot_mask"), ("wh",), options.wh_weight),
+            "reg": Term("off_loss", at_centres("reg", "rot_mask"), ("reg",), options.off_weight),
         }
-        if not options.not_reg_bbox:
-            box = at_centres("wh", "rot_mask")
-            heads["wh"] = read_off(2, box, "wh_loss", options.wh_weight, flip=mirror)
-        if not options.not_reg_offset:
-            offset = at_centres("reg", "rot_mask")
-            heads["reg"] = read_off(2, offset, "off_loss", options.off_weight)
-        return heads
+        return [terms[name] for name in self.heads]
 
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """Heat map hm (classes, h, w), and rows for N = max_objects.

@@ -7,6 +7,7 @@ Points", CVPR 2019.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from centernet.datasets.source import Info
 from centernet.geometry.view import View
 from centernet.heads import flipped
 from centernet.heads.grouping import BOTTOM, LEFT, RIGHT, TOP, aggregate_edges, group
-from centernet.heads.losses import Focal, Loss, MeanSquare, at_centres, kept_sigmoid
+from centernet.heads.losses import Focal, Loss, at_centres, sigmoid_square
 from centernet.heads.peaks import Peaks, gather, local_maxima, top_k_by_class
 from centernet.heads.targets import draw_gaussian, draw_wide_gaussian, object_radius
+from centernet.heads.term import Term
 from centernet.runtime.jit import njit
 from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
@@ -48,23 +50,26 @@ class Exdet(Task):
         self.half_mirrored = half_mirrored
 
     def make_heads(self) -> dict[str, Head]:
-        options, classes = self.options, self.info.num_classes
-        points = 1 if options.agnostic_ex else classes
+        classes = self.info.num_classes
+        points = 1 if self.options.agnostic_ex else classes
+        heat = partial(sigmoid_heat, flip=None, oracle="hm")
+        heads = {f"hm_{side}": heat(points) for side in SIDES}
+        heads["hm_c"] = heat(classes)
+        if not self.options.not_reg_offset:
+            heads |= {f"reg_{side}": Head(2, sparse=True, oracle="offset") for side in SIDES}
+        return heads
 
-        def heat(target: str, channels: int) -> Head:
-            loss: Loss = Focal(target)
-            if options.mse_loss:
-                loss = MeanSquare(target, kept_sigmoid)
-            return sigmoid_heat(channels, loss, "hm_loss", options.hm_weight, flip=None)
-
-        heads = {f"hm_{side}": heat(f"hm_{side}", points) for side in SIDES}
-        heads["hm_c"] = heat("hm_c", classes)
+    def make_terms(self) -> list[Term]:
+        options = self.options
+        terms = []
+        for name in (*(f"hm_{side}" for side in SIDES), "hm_c"):
+            heat: Loss = sigmoid_square(name) if options.mse_loss else Focal(name)
+            terms.append(Term("hm_loss", heat, (name,), options.hm_weight))
         if not options.not_reg_offset:
             for side in SIDES:
                 offset = at_centres(f"reg_{side}", options.reg_loss, index=f"ind_{side}")
-                weight = options.off_weight
-                heads[f"reg_{side}"] = Head(2, offset, "off_loss", weight, sparse=True)
-        return heads
+                terms.append(Term("off_loss", offset, (f"reg_{side}",), options.off_weight))
+        return terms
 
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """Heat maps hm_t, hm_l, hm_b, hm_r (classes or 1, h, w) and hm_c (classes, h, w).

@@ -26,6 +26,7 @@ from centernet.heads.peaks import (
     mirror_vectors,
 )
 from centernet.heads.pose_targets import PoseTargets, encode_people
+from centernet.heads.term import Term
 from centernet.models.sparse import Logits
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Objects
@@ -54,45 +55,43 @@ class MultiPose(Task):
 
     def make_heads(self) -> dict[str, Head]:
         options, joints = self.options, len(self.info.joints)
-        pairs = self.info.flip_pairs
-        focal, weight = Focal("hm"), options.hm_weight
-        heat = sigmoid_heat(self.info.num_classes, focal, "hm_loss", weight, peaked=True)
-        heads = {"hm": heat}
+        vectors = partial(mirror_vectors, pairs=self.info.flip_pairs)
+        heads = {"hm": sigmoid_heat(self.info.num_classes, peaked=True)}
         if not options.not_reg_bbox:
-            size = at_centres("wh", options.reg_loss)
-            heads["wh"] = Head(2, size, "wh_loss", options.wh_weight, flip=mirror, sparse=True)
-        heads["hps"] = Head(
-            2 * joints,
-            self._vector_loss(),
-            "hp_loss",
-            options.hp_weight,
-            flip=partial(mirror_vectors, pairs=pairs),
-            sparse=True,
-        )
+            heads["wh"] = Head(2, flip=mirror, sparse=True)
+        heads["hps"] = Head(2 * joints, flip=vectors, sparse=True, oracle="kps")
         if not options.not_reg_offset:
-            offset = at_centres("reg", options.reg_loss)
-            heads["reg"] = Head(2, offset, "off_loss", options.off_weight, sparse=True)
+            heads["reg"] = Head(2, sparse=True, oracle="offset")
         if not options.not_hm_hp:
             heads["hm_hp"] = self._joint_heat()
         if not options.not_hm_hp and not options.not_reg_hp_offset:
-            offset = at_centres("hp_offset", options.reg_loss, mask="hp_mask", index="hp_ind")
-            weight = options.off_weight
-            heads["hp_offset"] = Head(2, offset, "hp_offset_loss", weight, sparse=True)
+            heads["hp_offset"] = Head(2, sparse=True)
         return heads
-
-    def _vector_loss(self) -> Loss:
-        if self.options.dense_hp:
-            return Dense("dense_hps", "dense_hps_mask")
-        return AtCentres("hps", mask="hps_mask")
 
     def _joint_heat(self) -> Head:
         """Probabilities or, as published for the squared error, the raw values themselves."""
-        joints, weight = len(self.info.joints), self.options.hm_hp_weight
+        joints = len(self.info.joints)
         flip = partial(mirror_channels, pairs=self.info.flip_pairs)
         if self.options.mse_loss:
-            return Head(joints, MeanSquare("hm_hp"), "hm_hp_loss", weight, flip=flip)
-        loss = Focal("hm_hp")
-        return sigmoid_heat(joints, loss, "hm_hp_loss", weight, flip=flip, peaked=True)
+            return Head(joints, flip=flip, oracle="hmhp")
+        return sigmoid_heat(joints, flip=flip, peaked=True, oracle="hmhp")
+
+    def make_terms(self) -> list[Term]:
+        options, kind = self.options, self.options.reg_loss
+        vectors: Loss = AtCentres("hps", mask="hps_mask")
+        if options.dense_hp:
+            vectors = Dense("dense_hps", "dense_hps_mask")
+        joint_heat: Loss = MeanSquare("hm_hp") if options.mse_loss else Focal("hm_hp")
+        place = at_centres("hp_offset", kind, mask="hp_mask", index="hp_ind")
+        terms = {
+            "hm": Term("hm_loss", Focal("hm"), ("hm",), options.hm_weight),
+            "wh": Term("wh_loss", at_centres("wh", kind), ("wh",), options.wh_weight),
+            "hps": Term("hp_loss", vectors, ("hps",), options.hp_weight),
+            "reg": Term("off_loss", at_centres("reg", kind), ("reg",), options.off_weight),
+            "hm_hp": Term("hm_hp_loss", joint_heat, ("hm_hp",), options.hm_hp_weight),
+            "hp_offset": Term("hp_offset_loss", place, ("hp_offset",), options.off_weight),
+        }
+        return [terms[name] for name in self.heads]
 
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """Maps hm (classes, h, w) and hm_hp (J, h, w), and rows for N = max_objects.

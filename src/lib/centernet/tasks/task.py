@@ -14,14 +14,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from centernet.datasets.framing import Augmentation, SquareFraming
 from centernet.datasets.source import Info
 from centernet.geometry.affine import transform
 from centernet.geometry.view import View
-from centernet.heads.losses import Loss
+from centernet.heads.flipped import halves
 from centernet.heads.peaks import mirror
+from centernet.heads.term import Balance, Term, weighted_sum
 from centernet.models.model import HEAT_BIAS
 from centernet.models.sparse import Logits, MeanOfTwins, SparseMap
 from centernet.structures.detections import Detections
@@ -38,36 +39,25 @@ Maps = dict[str, Any]
 class Head:
     """One output map of the network.
 
-    `stat` is the loss's name in the log; heads that share a name are summed. `activation` turns
-    the raw map into its meaning. `flip` brings the map of a mirrored image back into the image's
-    frame so that both can be averaged; without it the flip test uses the upright image's map alone.
-    `flip` mirrors the last dimension and does no more than exchange channels and signs besides.
-    `beside` names heads whose maps the loss sees behind this one's, as further channels. `pooling`
-    is what the head sees the features through (`models/networks/pooling.py`). Of a `sparse` head
-    decoding reads nothing but what `gather` gives it; a detector may compute no more. Of a `peaked`
-    head, whose activation is the sigmoid, it reads the best peaks and the heat of single places.
+    `activation` turns the raw map into its meaning. `flip` brings the map of a mirrored image back
+    into the image's frame so that both can be averaged; without it the flip test uses the upright
+    image's map alone.
+    `flip` mirrors the last dimension; it may also permute channels and change signs, nothing else.
+    `pooling` is what the head sees the features through (`models/networks/pooling.py`). Of a
+    `sparse` head decoding reads nothing but what `gather` gives it; a detector may compute no more.
+    Of a `peaked` head, whose activation is the sigmoid, it reads the best peaks and the heat of
+    single places. `oracle` is the name under which the truth can be put in its place
+    (`oracle.py`), "" for its own; heads of one name are made perfect together.
     """
 
     channels: int
-    loss: Loss
-    stat: str
-    weight: float = 1.0
     bias: float | None = None
     activation: Callable[[Tensor], Tensor] | None = None
     flip: Callable[[Tensor], Tensor] | None = None
-    beside: tuple[str, ...] = ()
     pooling: str | None = None
     sparse: bool = False
     peaked: bool = False
-
-    def learned(self, name: str, maps: Mapping[str, Tensor]) -> Tensor:
-        """What the loss of this head, called `name`, sees of the raw `maps` of one stage.
-
-        Maps of a lower precision are made float32: sums over them would be too coarse.
-        """
-        seen = [maps[each] for each in (name, *self.beside)]
-        joined = seen[0] if len(seen) == 1 else torch.cat(seen, dim=1)
-        return joined.to(torch.promote_types(joined.dtype, torch.float32))
+    oracle: str = ""
 
 
 class Task(ABC):
@@ -79,11 +69,13 @@ class Task(ABC):
     framing: SquareFraming = SquareFraming()
     colour_jitter: ClassVar[bool] = True  # whether training varies the colours
     metric: ClassVar[str] = "AP"  # by which the best epoch is chosen; higher is better
+    balance: Balance = staticmethod(weighted_sum)  # how the terms make one loss
 
     def __init__(self, info: Info, options: Any = None) -> None:
         self.info = info
         self.options = self.Options() if options is None else options
         self.heads = self.make_heads()
+        self.terms = tuple(self.make_terms())
 
     @classmethod
     def resolution(cls, info: Info, options: Any) -> tuple[int, int]:
@@ -97,6 +89,21 @@ class Task(ABC):
     def augmentation(self, common: Augmentation) -> Augmentation:
         """What training varies: `common` to all tasks, with what the task's own flags say."""
         return common
+
+    @abstractmethod
+    def make_terms(self) -> Sequence[Term]:
+        """What training minimises."""
+
+    @property
+    def active_terms(self) -> list[Term]:
+        """The terms whose weight is not 0; the others are neither computed nor logged."""
+        return [term for term in self.terms if term.weight > 0]
+
+    @property
+    def learners(self) -> nn.ModuleList:
+        """What losses and balance learn themselves; it is trained and kept with the network."""
+        parts = [*(term.loss for term in self.active_terms), self.balance]
+        return nn.ModuleList([part for part in parts if isinstance(part, nn.Module)])
 
     @property
     def sparse(self) -> frozenset[str]:
@@ -123,17 +130,17 @@ class Task(ABC):
         At least boxes (B, K, 4) x1 y1 x2 y2, scores (B, K), classes (B, K). Pure tensor code.
         """
 
-    def counts(self, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What each head's loss is divided by on this batch: {head: (T,)}."""
-        return {name: head.loss.counts(targets) for name, head in self._taught()}
+    def counts(self, targets: Mapping[str, Tensor]) -> list[Tensor]:
+        """What the loss of each active term is divided by on this batch: (T,) each."""
+        return [term.counts(targets) for term in self.active_terms]
 
     def loss(
         self,
         stages: Sequence[Mapping[str, Tensor]],
         targets: Mapping[str, Tensor],
-        counts: Mapping[str, Tensor] | None = None,
+        counts: Sequence[Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """{"loss": weighted sum, then every `stat`}, averaged over the stages.
+        """{"loss": what `balance` makes of the terms, then every `stat`}, averaged over the stages.
 
         Computed in float32, or in float64 where the maps are.
 
@@ -143,19 +150,13 @@ class Task(ABC):
         if counts is None:
             counts = self.counts(targets)
         stats: dict[str, Tensor] = {}
-        total: Tensor | float = 0.0
-        for name, head in self._taught():
-            values = [
-                head.loss.value(head.loss.totals(head.learned(name, maps), targets), counts[name])
-                for maps in stages
-            ]
-            mean = torch.stack(values).mean()
-            total = total + head.weight * mean
-            stats[head.stat] = stats[head.stat] + mean if head.stat in stats else mean
-        return {"loss": torch.as_tensor(total), **stats}
-
-    def _taught(self) -> list[tuple[str, Head]]:
-        return [(name, head) for name, head in self.heads.items() if head.weight > 0]
+        terms, values = self.active_terms, []
+        for term, count in zip(terms, counts, strict=True):
+            each = [term.value(maps, targets, count) for maps in stages]
+            mean = torch.stack(each).mean()
+            values.append(mean)
+            stats[term.stat] = stats[term.stat] + mean if term.stat in stats else mean
+        return {"loss": self.balance(terms, values), **stats}
 
     def activate(self, maps: Mapping[str, Any]) -> Maps:
         """Raw maps of the last stage -> probabilities, metres, pixels."""
@@ -176,7 +177,7 @@ class Task(ABC):
         """Maps of [images, mirrored images] (2 B, ...) -> of the images (B, ...)."""
         merged: Maps = {}
         for name, both in maps.items():
-            upright, mirrored = both.chunk(2)
+            upright, mirrored = both.chunk(2) if isinstance(both, SparseMap) else halves(both)
             flip = self.heads[name].flip
             if flip is None:
                 merged[name] = upright
@@ -232,7 +233,7 @@ def ways_back(views: Sequence[View], map_size: tuple[int, int]) -> NDArray[np.fl
     return np.array([view.back((map_size[1], map_size[0])) for view in views])
 
 
-def sigmoid_heat(classes: int, loss: Loss, stat: str, weight: float = 1.0, **more: Any) -> Head:
+def sigmoid_heat(classes: int, **more: Any) -> Head:
     """The head of a heat map: a sigmoid, few peaks at the start, averaged in the flip test."""
     more.setdefault("flip", mirror)
-    return Head(classes, loss, stat, weight, HEAT_BIAS, torch.sigmoid, **more)
+    return Head(classes, HEAT_BIAS, torch.sigmoid, **more)

@@ -26,6 +26,7 @@ from centernet.heads.embedding import Pull, Push
 from centernet.heads.losses import Focal, at_centres
 from centernet.heads.peaks import best_peaks, gather
 from centernet.heads.targets import draw_gaussian
+from centernet.heads.term import Term
 from centernet.runtime.errors import UserError
 from centernet.runtime.jit import njit
 from centernet.structures.detections import Detections
@@ -69,36 +70,33 @@ class Triplet(Task):
         return info.resolution[0] - 1, info.resolution[1] - 1
 
     def make_heads(self) -> dict[str, Head]:
-        options, classes = self.options, self.info.num_classes
-        heads: dict[str, Head] = {}
-        for point in POINTS:
-            loss = Focal(f"hmap_{point}")
-            pooling = f"cnvs_{point}"
-            heads[f"hmap_{point}"] = sigmoid_heat(
-                classes,
-                loss,
-                "hm_loss",
-                options.hm_weight,
-                flip=None,
-                pooling=pooling,
-                peaked=True,
-            )
-        indices = "inds_tl", "inds_br"
-        pull, push = Pull(indices), Push(indices[::-1])
-        weights = options.pull_weight, options.push_weight
+        classes = self.info.num_classes
         read_off = partial(Head, sparse=True)
-        heads["embd_tl"] = read_off(
-            1, pull, "pull_loss", weights[0], beside=("embd_br",), pooling="cnvs_tl"
-        )
-        heads["embd_br"] = read_off(
-            1, push, "push_loss", weights[1], beside=("embd_tl",), pooling="cnvs_br"
-        )
+        heads = {
+            f"hmap_{point}": sigmoid_heat(
+                classes, flip=None, pooling=f"cnvs_{point}", peaked=True, oracle="hm"
+            )
+            for point in POINTS
+        }
+        for point in POINTS[:2]:
+            heads[f"embd_{point}"] = read_off(1, pooling=f"cnvs_{point}", oracle="embd")
+        for point in POINTS:
+            heads[f"regs_{point}"] = read_off(2, pooling=f"cnvs_{point}", oracle="offset")
+        return heads
+
+    def make_terms(self) -> list[Term]:
+        options = self.options
+        corners, indices = ("embd_tl", "embd_br"), ("inds_tl", "inds_br")
+        maps = [f"hmap_{point}" for point in POINTS]
+        terms = [
+            *(Term("hm_loss", Focal(name), (name,), options.hm_weight) for name in maps),
+            Term("pull_loss", Pull(indices), corners, options.pull_weight),
+            Term("push_loss", Push(indices), corners, options.push_weight),
+        ]
         for point in POINTS:
             offset = at_centres(f"regs_{point}", "sl1", mask="ind_masks", index=f"inds_{point}")
-            heads[f"regs_{point}"] = read_off(
-                2, offset, "off_loss", options.off_weight, pooling=f"cnvs_{point}"
-            )
-        return heads
+            terms.append(Term("off_loss", offset, (f"regs_{point}",), options.off_weight))
+        return terms
 
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """Heat maps hmap_tl, hmap_br, hmap_ct (classes, h, w).

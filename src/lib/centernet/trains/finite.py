@@ -50,7 +50,8 @@ class Watch:
 
     def _culprits(self, bad: list[str]) -> str:
         losses = [name for name in bad if name != "loss"] or bad
-        heads = [name for name, head in self.task.heads.items() if head.stat in losses]
+        read = (name for t in self.task.terms if t.stat in losses for name in t.heads)
+        heads = list(dict.fromkeys(read))
         plural = "s" if len(heads) > 1 else ""
         of = f" (head{plural} {', '.join(heads)})" if heads else ""
         return f"{', '.join(losses)} not finite{of}"

@@ -99,16 +99,15 @@ class Step:
         judge = self.task if self.oracle is None else self.oracle
         return judge.loss(stages, batch)
 
-    def _counts(self, parts: Sequence[Batch]) -> dict[str, Tensor]:
-        """What the losses of the whole batch are divided by, {head: (T,)}."""
+    def _counts(self, parts: Sequence[Batch]) -> list[Tensor]:
+        """What the losses of the whole batch are divided by, (T,) for each term."""
         each = [self.task.counts(self._on_device(part)) for part in parts]
-        names = list(each[0])
-        sizes = [each[0][name].numel() for name in names]
-        total = sum(torch.cat([counts[name] for name in names]) for counts in each)
+        sizes = [count.numel() for count in each[0]]
+        total = torch.stack([torch.cat(counts) for counts in each]).sum(0)
         total = self.processes.sum(total.to(self.processes.device))
-        return dict(zip(names, total.split(sizes), strict=True))
+        return list(total.split(sizes))
 
-    def _backward(self, part: Batch, counts: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _backward(self, part: Batch, counts: Sequence[Tensor]) -> dict[str, Tensor]:
         part = self._on_device(part)
         with self.precision.autocast(self.processes.device):
             stages = self.network(part["input"])
@@ -144,4 +143,5 @@ class Step:
 
 def _leaves_unused(task: Task, model: CenterNet) -> bool:
     """Whether some parameters get no gradient, for which the processes must not wait."""
-    return model.backbone.leaves_unused or any(head.weight <= 0 for head in task.heads.values())
+    read = {name for term in task.active_terms for name in term.heads}
+    return model.backbone.leaves_unused or not read.issuperset(task.heads)

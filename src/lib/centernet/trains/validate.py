@@ -19,7 +19,7 @@ def validation_losses(
     """
     step.kept.eval()
     device = step.processes.device
-    names = ["loss", *dict.fromkeys(h.stat for h in step.task.heads.values() if h.weight > 0)]
+    names = ["loss", *dict.fromkeys(term.stat for term in step.task.active_terms)]
     sums = torch.zeros(len(names) + 1, dtype=torch.float64, device=device)
     with voice.epoch("val", epoch, len(loader)) as bar:
         for batch in loader.epoch(epoch):
