@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from centernet.models.networks.DCNv2 import (
     describe_backend,
     use_backend,
 )
+from centernet.runtime import private
 from centernet.runtime.errors import UserError
 
 
@@ -157,3 +159,44 @@ def test_triton_is_not_for_the_cpu(monkeypatch):
     backends.triton_backend.why_not.cache_clear()
     with use_backend("triton"), pytest.raises(UserError, match="triton"):
         backend_in_use("cpu")
+
+
+def test_the_key_follows_every_source(monkeypatch, tmp_path):
+    """A release installed over an older one compiles its own kernels, headers included."""
+    sources = tmp_path / "csrc"
+    shutil.copytree(build.SOURCES, sources)
+    monkeypatch.setattr(build, "SOURCES", sources)
+    keys = [build._key()]
+    for path in sorted(sources.iterdir()):
+        found = path.stat()
+        text = path.read_text()
+        path.write_text(text[:-1] + " ")  # of the same size and time
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+        keys.append(build._key())
+    assert {path.suffix for path in sources.iterdir()} >= {".cpp", ".h"}
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_library_that_others_may_write_is_not_loaded(no_compiler, tmp_path):
+    path = tmp_path / "cache" / f"dcn-{build._key()}.so"
+    path.parent.mkdir()
+    path.write_text("code of somebody else")
+    path.chmod(0o666)
+    reason = compiled.why_not()
+    assert f"{path} is not loaded: other users may write to" in (reason or "")
+    assert backend_in_use() == "plain"
+
+
+def test_a_cache_that_others_may_write_to_is_passed_over(
+    no_compiler, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(private.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("CXX", script(tmp_path, "cxx", "exit 1"))
+    monkeypatch.setenv("PATH", os.defpath)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    private._instead.cache_clear()
+    assert "failed" in (compiled.why_not() or "")
+    assert not list((tmp_path / "cache").iterdir())
+    assert "other users may write to" in capsys.readouterr().err
+    private._instead.cache_clear()

@@ -9,10 +9,15 @@ from centernet.models.networks.DCNv2 import DCN
 from centernet.models.networks.DCNv2.backends import describe_backend, use_backend
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
+from centernet.runtime.private import keep_compilers_private
 
 
 def settle(options: Options) -> None:
-    """Set what PyTorch keeps per process: threads, cuDNN's search, the deformable convolution."""
+    """Set what PyTorch keeps per process: threads, cuDNN's search, the deformable convolution.
+
+    And where its compilers keep their results.
+    """
+    keep_compilers_private()
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = not options.not_cuda_benchmark

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from centernet.heads.peak_scan import Found, scan
+from centernet.runtime.exporting import at_most
 
 
 class Peaks(NamedTuple):
@@ -78,7 +79,7 @@ def top_k(heat: Tensor, k: int) -> Peaks:
     The order of equal values is not defined.
     """
     _, channels, height, width = heat.shape
-    scores, flat = heat.flatten(1).topk(min(k, channels * height * width))
+    scores, flat = heat.flatten(1).topk(at_most(k, channels * height * width))
     return _peaks(scores, flat, height, width)
 
 
@@ -94,7 +95,7 @@ def _peaks(scores: Tensor, flat: Tensor, height: int, width: int) -> Peaks:
 def top_k_of_each(heat: Tensor, k: int) -> Peaks:
     """The `k` largest values of every channel; fields are (B, C, K)."""
     _, channels, height, width = heat.shape
-    scores, index = heat.flatten(2).topk(min(k, height * width))
+    scores, index = heat.flatten(2).topk(at_most(k, height * width))
     y = index // width
     classes = torch.arange(channels, device=heat.device).view(1, -1, 1).expand_as(index)
     return Peaks(scores, index, classes, y.float(), (index - y * width).float())

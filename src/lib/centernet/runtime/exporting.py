@@ -27,3 +27,11 @@ def doublings(size: int) -> list[int]:
     if exporting() and not isinstance(size, int):
         size = LARGEST
     return [1 << step for step in range((size - 1).bit_length())]
+
+
+def at_most(count: int, size: int) -> int:
+    """The smaller of both; in an exported program with free sizes `count` itself.
+
+    So the number of its results is a constant, and it takes no inputs whose maps have fewer cells.
+    """
+    return count if exporting() and not isinstance(size, int) else min(count, size)

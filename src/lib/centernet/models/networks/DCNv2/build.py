@@ -25,9 +25,9 @@ import torch
 from filelock import FileLock
 
 from centernet.io.files import atomic_write
+from centernet.runtime.private import CACHE, cache_folder, why_not_private
 
 SOURCES = Path(__file__).parent / "csrc"
-CACHE = "CENTERNET_CACHE"
 
 
 class BuildError(Exception):
@@ -42,6 +42,8 @@ def library() -> Path:
     folder = cache_folder()
     path = folder / f"dcn-{_key()}.so"
     if path.exists():
+        if why := why_not_private(path):
+            raise BuildError(f"{path} is not loaded: {why}; delete it")
         return path
     compiler = find_compiler()
     try:
@@ -52,14 +54,6 @@ def library() -> Path:
     except OSError as error:
         raise BuildError(f"{folder} cannot be written ({error}); set {CACHE} to a folder") from None
     return path
-
-
-def cache_folder() -> Path:
-    """CENTERNET_CACHE, else the user's cache folder."""
-    if chosen := os.environ.get(CACHE):
-        return Path(chosen)
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "centernet"
 
 
 def find_compiler() -> str:
@@ -75,10 +69,11 @@ def find_compiler() -> str:
 def _key() -> str:
     """Changes with whatever the library depends on: torch, sources, this file and processor."""
     digest = hashlib.sha256()
-    for part in (torch.__version__, platform.machine(), _processor()):
+    torch_build = torch.__version__ + torch.__config__.show()  # of its headers and C++ ABI
+    for part in (torch_build, platform.machine(), _processor()):
         digest.update(part.encode() + b"\0")
     for path in (Path(__file__), *sorted(SOURCES.iterdir())):
-        digest.update(path.read_bytes())
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

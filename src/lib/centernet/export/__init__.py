@@ -1,0 +1,1 @@
+"""Networks with their decoding as one file for other programs, and such files run here."""

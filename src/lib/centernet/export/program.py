@@ -1,0 +1,138 @@
+"""What an exported file computes: a picture in, detections in the pixels of that picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from centernet.export.confirmed import confirmed_scores
+from centernet.export.space import in_space
+from centernet.models.fuse import fused
+from centernet.models.model import CenterNet
+from centernet.tasks import Task
+
+# Leading entries of the last dimension that are x y in turn, of the arrays that decoding gives.
+POINTS = {"boxes": 4, "keypoints": 2, "extremes": 2, "centres": 2, "landmarks": 2}
+IMAGES, IMAGE, CAMERA = "images", "image", "calib"  # the names of the inputs
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Normalisation inside the file: `mean` and `std` of colours in [0, 1], BGR."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+class Program(nn.Module):
+    """`model` and the decoding of `task` as one module of tensors, the same for every format.
+
+    Args:
+        task: decides activation, decoding and, with `flip_test`, how mirrored maps are averaged.
+        model: a network in eval mode; taken as it is, see `made_ready`.
+        k: detections of an image, a constant of the file.
+        colours: the input is then `image` (B, H, W, 3) uint8 BGR, as OpenCV reads a picture; else
+            it is `images` (B, 3, H, W) float32, normalised already.
+        raw: give the raw maps {head: (B, C, h, w)} in place of detections.
+        flip_test: run the mirrored picture too.
+        dtype: of the network; decoding is float32 always.
+
+    Call it with the picture and, where `needs_camera`, with `calib` (B, 3, 4), the camera matrix
+    for the pixels of the input. Returns the tensors named by `names`. Boxes and points are in the
+    pixels of the input, metres and radians as the task's.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: nn.Module,
+        *,
+        k: int = 100,
+        colours: Colours | None = None,
+        raw: bool = False,
+        flip_test: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.network = model
+        self.task, self.k, self.raw, self.flip_test = task, k, raw, flip_test
+        self.dtype, self.colours = dtype, colours
+        if colours is not None:
+            mean, std = (torch.tensor(list(v), dtype=torch.float64) for v in _both(colours))
+            self.register_buffer("gain", (1 / (255 * std)).float().view(1, 3, 1, 1))
+            self.register_buffer("shift", (-mean / std).float().view(1, 3, 1, 1))
+
+    @property
+    def needs_camera(self) -> bool:
+        """Whether a second input says what the camera is."""
+        return not self.raw and "cuboids" in self.task.needs
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The inputs in their order."""
+        picture = IMAGES if self.colours is None else IMAGE
+        return (picture, CAMERA) if self.needs_camera else (picture,)
+
+    def forward(self, picture: Tensor, calib: Tensor | None = None) -> tuple[Tensor, ...]:
+        return tuple(self.named(picture, calib).values())
+
+    def named(self, picture: Tensor, calib: Tensor | None = None) -> dict[str, Tensor]:
+        """What `forward` gives, by name."""
+        x = picture
+        if self.colours is not None:
+            x = picture.permute(0, 3, 1, 2).float() * self.gain + self.shift
+        size = x.shape[2], x.shape[3]
+        if self.flip_test:
+            x = torch.cat([x, x.flip(-1)])
+        raw = self.network(x.to(self.dtype))
+        if self.raw:
+            return {name: value.float() for name, value in raw.items()}
+        maps = self.task.activate(raw)
+        maps = self.task.merge_flip(maps) if self.flip_test else maps
+        found = dict(self.task.decode(maps, self.k))
+        height, width = next(iter(raw.values())).shape[-2:]
+        factor = size[1] / width, size[0] / height
+        found = {name: _scaled(name, value, factor) for name, value in found.items()}
+        if self.needs_camera:
+            assert calib is not None
+            found |= in_space(found, calib)
+        if "corner_scores" in found:
+            found["confirmed"] = confirmed_scores(found)
+        return {n: v.int() if n == "classes" else v for n, v in found.items()}
+
+
+class LastMaps(nn.Module):
+    """The network's raw maps of the last stage alone, all of them dense."""
+
+    def __init__(self, model: CenterNet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return self.model(x, last_only=True)[-1]
+
+
+def made_ready(model: CenterNet, dtype: torch.dtype = torch.float32) -> LastMaps:
+    """A copy of `model` to be written down: BN folded, on the CPU, contiguous.
+
+    Contiguous because converters for phones take weights that lie channels last for others.
+    """
+    lean = fused(model).cpu().to(dtype=dtype, memory_format=torch.contiguous_format)
+    return LastMaps(lean.requires_grad_(False)).eval()
+
+
+def _both(colours: Colours) -> tuple[Sequence[float], Sequence[float]]:
+    return colours.mean, colours.std
+
+
+def _scaled(name: str, value: Tensor, factor: tuple[float, float]) -> Tensor:
+    """`value` with its points in input pixels."""
+    count = POINTS.get(name, 0)
+    if not count:
+        return value
+    pairs = [value[..., i] * factor[i % 2] for i in range(count)]
+    rest = [value[..., i] for i in range(count, value.shape[-1])]
+    return torch.stack([*pairs, *rest], dim=-1)
