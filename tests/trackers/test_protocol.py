@@ -27,7 +27,7 @@ def _moving(frame: int, classes: list[int], score: float = 0.9) -> Detections:
     """One object a class, ten pixels a row apart, two pixels further every frame."""
     place = np.arange(len(classes))[:, None] * 60.0
     corner = np.concatenate([place + 2.0 * frame, place], axis=1)
-    boxes = np.concatenate([corner, corner + [20, 40]], axis=1)
+    boxes = np.concatenate([corner, corner + np.array([20, 40])], axis=1)
     return Detections(boxes, np.full(len(classes), score), np.array(classes), ("a", "b", "c"))
 
 
@@ -63,7 +63,7 @@ def test_reset_forgets() -> None:
 
 @pytest.mark.parametrize("make", NEEDING_COLUMNS)
 def test_what_a_tracker_lacks_is_named(make: Callable[[], Tracker]) -> None:
-    with pytest.raises(UserError, match="needs (embeddings|displacements).*--tracker byte"):
+    with pytest.raises(UserError, match=r"needs (embeddings|displacements).*--tracker byte"):
         make().update(_moving(0, [0]))
 
 

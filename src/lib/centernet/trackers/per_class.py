@@ -22,10 +22,11 @@ class PerClass:
         self._make, self._own_ids = make, own_ids
         self._identities = Identities()
         self._trackers: dict[int, Tracker] = {}
+        self._begun = False
 
     def reset(self) -> None:
         """Another video."""
-        self._trackers = {}
+        self._trackers, self._begun = {}, False
         self._identities.reset()
 
     def update(self, found: Detections) -> Detections:
@@ -34,6 +35,9 @@ class PerClass:
             if index not in self._trackers:
                 own = Identities() if self._own_ids else self._identities
                 self._trackers[index] = self._make(own)
+                if self._begun:  # to this tracker too it is not the video's first frame
+                    self._trackers[index].update(found.select([]))
+        self._begun = True
         if not self._trackers:
             return replace(found, identities=np.zeros(0, np.int64))
         parts = [

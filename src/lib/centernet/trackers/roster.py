@@ -87,16 +87,19 @@ class Roster:
         self.memory, self.smoothing = memory, smoothing
         self.keep_score, self.resurrect = keep_score, resurrect
         self.identities = identities or Identities()
-        self.reset()
+        self._clear()
 
     def reset(self) -> None:
         """No track, no frame, ids from 1."""
+        self._clear()
+        self.identities.reset()
+
+    def _clear(self) -> None:
         self.frame = 0
         self.tracked: list[Track] = []
         self.lost: list[Track] = []
         self.removed: list[int] = []  # ids that the last frame removed
         self._gone: set[int] = set()
-        self.identities.reset()
 
     def begin(self, seen: Seen) -> tuple[list[Track], list[Track]]:
         """Start a frame: (confirmed and lost tracks, moved to where they should be; the others)."""
