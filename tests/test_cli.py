@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from centernet import cli
+from centernet.commands.jobs import train as jobs
 from centernet.console.exit_code import BROKEN_PIPE, exit_code
 from centernet.models.checkpoint import read_checkpoint
 from centernet.runtime.device import choose_devices
@@ -341,7 +342,7 @@ def test_each_mistake_is_one_line(
     }.items():
         line = line.replace(word, str(meaning))
     more = "" if verb == "demo" else " --num_workers 0"
-    assert cli.VERBS[verb]([*line.split(), *more.split()], tmp_path) == 2
+    assert cli.call(verb, [*line.split(), *more.split()], tmp_path) == 2
     complaint = capsys.readouterr().err
     assert said in complaint
     assert len(complaint.splitlines()) == 1
@@ -352,7 +353,7 @@ def test_interruption_is_130(root: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupted(options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "train_process", interrupted)
+    monkeypatch.setattr(jobs, "train_process", interrupted)
     assert cli.train(["ctdet", "--gpus", "-1"], root) == 130
 
 
@@ -380,11 +381,11 @@ class TestDevices:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
         started = []
-        monkeypatch.setattr(cli, "spawn", lambda *call: started.append(call))
+        monkeypatch.setattr(jobs, "spawn", lambda *call: started.append(call))
         assert cli.train(["ctdet", "--gpus", "1,3"], root) == 0
         (function, (options,), devices) = started[0]
-        assert function is cli.train_process
-        assert (options.task, devices) == ("ctdet", (1, 3))
+        assert function is jobs.train_process
+        assert (options.task_name, devices) == ("ctdet", (1, 3))
 
 
 class TestScripts:
@@ -438,7 +439,7 @@ class TestConsole:
     def test_usage(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main([]) == 2
         assert cli.main(["--help"]) == 0
-        assert "{train,test,demo} <task>" in capsys.readouterr().out
+        assert "train       Train a network (takes a task)" in capsys.readouterr().out
 
     @pytest.mark.parametrize("verb", ["train", "test", "demo"])
     def test_verbs(self, verb: str, capsys: pytest.CaptureFixture[str]) -> None:

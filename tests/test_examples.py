@@ -19,9 +19,11 @@ from torchvision.models import shufflenet_v2_x1_0
 from centernet import cli
 from centernet.datasets import SOURCES, open_source
 from centernet.datasets.source import Info
+from centernet.heads.head_map import dense
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.pretrained import initialise
+from centernet.options.verbs import VERBS
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
@@ -34,7 +36,7 @@ QUICK = "--input_res 64 --batch_size 4 --num_workers 0 --gpus -1 --weights none"
 @pytest.fixture(autouse=True)
 def _registries() -> Iterator[None]:
     """What an example registers is gone after its test."""
-    registries = (TASKS, BACKBONES, SOURCES)
+    registries = (TASKS, BACKBONES, SOURCES, VERBS)
     before = [dict(registry) for registry in registries]
     yield
     for registry, entries in zip(registries, before, strict=True):
@@ -91,7 +93,7 @@ def test_a_task_reads_what_it_writes() -> None:
         flat = torch.zeros(1, channels, 20 * 24)
         flat[0, :, targets["ind"][:2]] = torch.from_numpy(targets[name][:2].T.copy())
         maps[name] = flat.view(1, channels, 20, 24)
-    decoded = task.decode(maps, 2)
+    decoded = task.decode(dense(maps), 2)
     order = decoded["classes"][0].argsort(descending=True)
     torch.testing.assert_close(decoded["boxes"][0][order], torch.from_numpy(boxes[:2]))
 
@@ -181,3 +183,16 @@ def test_the_guide_shows_all_of_them() -> None:
     guide = (FOLDER.parent / "extending.md").read_text(encoding="utf-8")
     for path in FOLDER.glob("*.py"):
         assert f"examples/{path.name}" in guide
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load("command")
+    data = write_tiny_coco(tmp_path / "tiny")
+    words = ["count", "ctdet", *data, "--root", str(tmp_path)]
+    assert cli.main([*words, "--part", "val"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["dark", "bright"]
+    assert all(line.endswith(" in 4 images") for line in lines)
+    assert cli.main([*words, "--part", "vals"]) == 2
+    assert "count: --part: unknown value 'vals'; did you mean val?" in capsys.readouterr().err
+    assert cli.main([*words, "--lr", "1"]) == 0  # as any command that takes a task

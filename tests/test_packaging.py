@@ -90,6 +90,11 @@ def test_core_packages():
         "progress",
         "numba",
         "matplotlib",
+        "scipy",
+        "PyYAML",
+        "pillow",
+        "msgspec",
+        "filelock",
     }
     assert "2.11" in named["torch"].specifier
     assert "2.10" not in named["torch"].specifier

@@ -19,20 +19,19 @@ def open_checkpoint(options: Options, say: Say = print) -> Checkpoint:
 
     What is published of it stands in for what the file does not say of itself.
     """
-    path, known = locate(
-        options.load_model, options.root / "models", offline=options.offline, say=say
-    )
+    model = options.model
+    path, known = locate(model.load_model, options.root / "models", offline=model.offline, say=say)
     checkpoint = read_checkpoint(path)
     return replace(checkpoint, description={**known, **checkpoint.description})
 
 
 def awaited_download(options: Options) -> str | None:
     """What would be downloaded before the checkpoint can be read, in words; None if nothing."""
-    remote = remote_named(options.load_model)
+    remote = remote_named(options.model.load_model)
     path = options.root / "models" / (remote.name if remote else "")
     if remote is None or path.exists():
         return None
-    if options.offline or not remote.url:
+    if options.model.offline or not remote.url:
         open_checkpoint(options)  # says why it cannot be had
     return f"{remote.url} is downloaded to {path.absolute()} first"
 
@@ -46,13 +45,13 @@ def task_of(word: str) -> str | None:
 
 def named_checkpoint(options: Options) -> Checkpoint:
     """The checkpoint to test or show with; UserError if none is named."""
-    if not options.load_model:
+    if not options.model.load_model:
         raise UserError(
             "name the checkpoint to use: --load_model FILE (or a published name), or --exp_id NAME"
             f" --resume for the last one of a run under {options.exp_dir}"
         )
     checkpoint = open_checkpoint(options)
-    check_task(checkpoint, options.task)
+    check_task(checkpoint, options.task_name)
     return checkpoint
 
 
@@ -61,4 +60,4 @@ def as_checkpoint_says(
 ) -> Options:
     """`options` with those of `names` that were not given taken from the checkpoint's words."""
     said = {} if checkpoint is None else checkpoint.description
-    return replace(options, **{n: said[n] for n in names if said.get(n) and n not in options.given})
+    return options.changed(**{n: said[n] for n in names if said.get(n) and n not in options.given})

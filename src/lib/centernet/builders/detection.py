@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from centernet.builders.checkpoint import as_checkpoint_says
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector
@@ -20,8 +21,9 @@ from centernet.detectors.sketches import Sketches
 from centernet.geometry.view import Size, divisible
 from centernet.models.checkpoint import Checkpoint
 from centernet.models.model import CenterNet
+from centernet.options import groups
 from centernet.options.flag import flags_of
-from centernet.options.groups import Oracle as OracleOptions
+from centernet.options.groups import Input
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
@@ -37,22 +39,22 @@ def make_detector(
     said = checkpoint.description
     options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv", "dataset"))
     own = {
-        flag.name: getattr(options.own, flag.name)
-        for flag in flags_of(type(options.own))
+        flag.name: getattr(options.task, flag.name)
+        for flag in flags_of(type(options.task))
         if flag.name in options.given or not said
     }
     if info is None and "class_names" not in said:
         info = _published_facts(options, checkpoint)
-    task = TASKS[options.task]
-    resolution = tuple(said.get("input_size") or task.resolution(info, options.own))
+    task = TASKS[options.task_name]
+    resolution = tuple(said.get("input_size") or task.resolution(info, options.task))
     return load_detector(
         checkpoint,
-        task=options.task,
-        arch=options.arch,
-        head_conv=options.head_conv,
+        task=options.task_name,
+        arch=options.model.arch,
+        head_conv=options.model.head_conv,
         info=info,
         flags=own,
-        input_size=options.input_size(resolution),
+        input_size=options.input.size(resolution),
         device=device,
         **detector_settings(options) | _own_size(options, said),
     )
@@ -65,37 +67,39 @@ def _own_size(options: Options, said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _published_facts(options: Options, checkpoint: Checkpoint) -> Info:
-    if options.dataset not in PUBLISHED:
+    dataset = options.data.dataset
+    if dataset not in PUBLISHED:
         raise UserError(
             f"{checkpoint.name}: does not say what its classes are; --dataset names the set that it"
             f" learned, one of {', '.join(PUBLISHED)}"
         )
-    return PUBLISHED[options.dataset]
+    return PUBLISHED[dataset]
 
 
-def input_size(options: Options, resolution: Size, model: CenterNet) -> Size:
+def input_size(asked: Input, resolution: Size, model: CenterNet, arch: str) -> Size:
     """(height, width) of the input, which the network must be able to divide."""
-    size, backbone = options.input_size(resolution), model.backbone
+    size, backbone = asked.size(resolution), model.backbone
     if not divisible(size, backbone.pad, backbone.stride):
         raise UserError(
             f"input of {size[0]} x {size[1]}: height and width must be multiples of"
-            f" {backbone.pad + 1} for {options.arch}; set --input_res, or --input_h and --input_w"
+            f" {backbone.pad + 1} for {arch}; set --input_res, or --input_h and --input_w"
         )
     return size
 
 
 def detector_settings(options: Options) -> dict[str, Any]:
     """How a detector is to test."""
+    test, machine = options.test, options.machine
     return {
-        "keep_res": options.keep_res,
-        "flip_test": options.flip_test,
-        "scales": options.test_scales,
-        "nms": options.nms,
-        "k": options.K,
-        "batch_size": options.test_batch_size,
-        "amp": None if options.amp == "none" else options.amp,
-        "channels_last": options.channels_last,
-        "fuse": not options.no_fuse,
+        "keep_res": options.input.keep_res,
+        "flip_test": test.flip_test,
+        "scales": test.test_scales,
+        "nms": test.nms,
+        "k": test.K,
+        "batch_size": options.batches.test_batch_size,
+        "amp": None if machine.amp == "none" else machine.amp,
+        "channels_last": machine.channels_last,
+        "fuse": not machine.no_fuse,
     }
 
 
@@ -106,54 +110,55 @@ def run_test(
     logger: Logger,
     phase: str = "test",
     epoch: int | None = None,
-) -> dict[str, float]:
-    """Metrics of `detector` on `source`; results files go into the run's folder.
+) -> Evaluation:
+    """The evaluation of `detector` on `source`; results files go into the run's folder.
 
     The heads of --eval_oracle_... are made perfect for it.
     """
-    names = perfect_heads(options)
+    names = perfect_heads(options.oracle)
     if names:
         detector.oracle = Oracle(detector.task, names)
-    ahead = not options.not_prefetch_test
+    ahead = not options.evaluate.not_prefetch_test
     return evaluate(
         detector,
         source,
         options.save_dir,
         logger,
-        workers=options.num_workers if ahead else 0,
+        workers=options.batches.num_workers if ahead else 0,
         phase=phase,
         epoch=epoch,
         look=make_look(options, detector, source),
     )
 
 
-def perfect_heads(options: Options) -> list[str]:
+def perfect_heads(asked: groups.Oracle) -> list[str]:
     """The names of the oracles that --eval_oracle_... asks for."""
-    names = [f.name for f in fields(OracleOptions) if f.name.startswith("eval_oracle_")]
-    return [name.removeprefix("eval_oracle_") for name in names if getattr(options, name)]
+    names = [f.name for f in fields(groups.Oracle) if f.name.startswith("eval_oracle_")]
+    return [name.removeprefix("eval_oracle_") for name in names if getattr(asked, name)]
 
 
 def run_budget(
     options: Options, detector: Detector, source: Source, logger: Logger, epoch: int | None = None
-) -> dict[str, float]:
-    """The metrics of `run_test`; before them what each perfect head would gain, as a table."""
-    if perfect_heads(options):
+) -> Evaluation:
+    """As `run_test`; before it what each perfect head would gain, as a table."""
+    if perfect_heads(options.oracle):
         raise UserError("--error_budget tries every --eval_oracle_... by itself: leave those out")
-    metrics: dict[str, float] = {}
+    evaluations: list[Evaluation] = []
 
     def measure() -> float:
-        metrics.update(run_test(options, detector, source, logger, epoch=epoch))
-        return next(iter(metrics.values()))
+        evaluations.append(run_test(options, detector, source, logger, epoch=epoch))
+        return evaluations[-1].main
 
     budget = error_budget(detector, measure)
-    for line in budget_lines(budget, next(iter(metrics))):
+    last = evaluations[-1]  # of the network as it is
+    for line in budget_lines(budget, next(iter(last.metrics))):
         logger.write(line)
-    return metrics
+    return last
 
 
 def make_look(options: Options, detector: Detector, source: Source) -> Look | None:
     """What --debug draws of each image that is tested on."""
-    if options.debug == 0:
+    if options.drawing.debug == 0:
         return None
     sketches = make_sketches(options, detector)
 
@@ -165,6 +170,7 @@ def make_look(options: Options, detector: Detector, source: Source) -> Look | No
 
 def make_sketches(options: Options, detector: Detector) -> Sketches:
     """The drawings of --debug."""
+    asked = options.drawing
     return Sketches(
-        options.debug_dir, detector, options.debug, options.vis_thresh, options.debugger_theme
+        options.debug_dir, detector, asked.debug, asked.vis_thresh, asked.debugger_theme
     )

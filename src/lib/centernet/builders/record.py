@@ -20,7 +20,7 @@ from centernet.trains.distributed import Processes
 @contextmanager
 def recorded(options: Options, processes: Processes, epoch: int) -> Iterator[None]:
     """Record that training starts after `epoch` and, if the block is not left early, its end."""
-    if not processes.main or epoch >= options.num_epochs:
+    if not processes.main or epoch >= options.train.num_epochs:
         yield
         return
     record = Record(options.save_dir)
@@ -28,7 +28,7 @@ def recorded(options: Options, processes: Processes, epoch: int) -> Iterator[Non
     record.add(STARTED, machine, after_epoch=epoch, **_asked(options))
     yield
     weights = {"file": LAST, "sha256": hash_of(options.save_dir / LAST)}
-    record.add(ENDED, machine, epoch=options.num_epochs, weights=weights, **_asked(options))
+    record.add(ENDED, machine, epoch=options.train.num_epochs, weights=weights, **_asked(options))
 
 
 def record_test(

@@ -39,9 +39,10 @@ class Flag:
             return None
         return list(choices() if callable(choices) else choices)
 
-    def serves(self, verb: str, group: frozenset[str]) -> bool:
-        """Whether the flag means anything to `verb`, its group serving the verbs `group`."""
-        return verb in (self.metadata.get("verbs") or group)
+    @property
+    def words(self) -> str | None:
+        """What stands for one of the words that belong to no flag, if this field holds them."""
+        return self.metadata.get("words")
 
     def add_to(self, parser: argparse._ActionsContainer, explain: bool) -> None:
         """Declare the flag to argparse; it is absent from the result unless it is given.
@@ -60,10 +61,10 @@ class Flag:
 
     def _help(self) -> str:
         text = self.metadata["help"]
-        choices = self.choices
+        choices = self.choices if self.metadata.get("listed", True) else None
         if choices and self.kind is not bool:
             text += f"; one of {', '.join(map(str, choices))}"
-        if self.kind is not bool and self.default not in (None, ""):
+        if self.kind is not bool and self.default not in (None, "", ()):
             shown = ",".join(map(_short, self.default)) if self.many else _short(self.default)
             text += f" (default: {shown})"
         return text.replace("%", "%%")
@@ -98,9 +99,18 @@ def unknown(noun: str, word: Any, choices: list[Any]) -> str:
     return f"unknown {noun} {str(word)!r}; {hint}choose from {', '.join(names)}"
 
 
-@cache
 def flags_of(group: type) -> tuple[Flag, ...]:
     """The flags of an option group, in the order of its fields, base classes first."""
+    return tuple(flag for flag in _fields_of(group) if flag.words is None)
+
+
+def words_of(group: type) -> Flag | None:
+    """The field of a group that holds the words which belong to no flag, if it has one."""
+    return next((flag for flag in _fields_of(group) if flag.words is not None), None)
+
+
+@cache
+def _fields_of(group: type) -> tuple[Flag, ...]:
     hints = get_type_hints(group)
     flags = []
     for item in dataclasses.fields(group):

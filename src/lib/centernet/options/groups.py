@@ -1,7 +1,8 @@
-"""The flags that all tasks have in common, group by group.
+"""The flags that commands share, group by group; each command lists the groups that it reads.
 
 Names and defaults are those of the published command lines. Where a default differs, or a name is
-new, the help says what happens when the flag is not given.
+new, the help says what happens when the flag is not given. A default of None on a field that may
+not be None stands for a value that `layers` settles from the others: no command ever sees it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centernet.options.field import option
-
-TRAIN, TEST, DEMO = "train", "test", "demo"
-VERBS = (TRAIN, TEST, DEMO)
 
 
 def _networks() -> Iterable[str]:
@@ -41,35 +39,52 @@ def _deformable() -> Iterable[str]:
 
 
 @dataclass(frozen=True)
-class Run:
-    """This run"""
+class Place:
+    """The folders"""
 
-    exp_id: str = option("default", "name of the run; its folder is exp/<task>/<exp_id>")
-    root: Path | None = option(
+    root: Path = option(
         None,
         "folder that holds data/, exp/ and models/ (not given: that of the repository, or the"
         " current one)",
     )
-    seed: int = option(317, "seed of every random generator", at_least=0, verbs=(TRAIN,))
+
+
+@dataclass(frozen=True)
+class Run:
+    """This run"""
+
+    exp_id: str = option("default", "name of the run; its folder is exp/<task>/<exp_id>")
+    dry_run: bool = option(
+        False, "check flags, data and checkpoint, say what would happen and write nothing"
+    )
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The drawings"""
+
     debug: int = option(
         0,
         "1: save a drawing of each tested image in the folder debug/; 2 and more: its heat maps"
         " too; above 0: batch 1, no workers, one GPU",
         (0, 1, 2, 3, 4),
     )
-    dry_run: bool = option(
-        False, "check flags, data and checkpoint, say what would happen and write nothing"
+    vis_thresh: float = option(0.3, "lowest score that is drawn")
+    debugger_theme: str = option(
+        "white", "label plates and heat maps of the drawings", ("white", "black")
     )
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batches and progress"""
+
+    num_workers: int = option(4, "processes that load images, per GPU", at_least=0)
+    test_batch_size: int = option(1, "images in a batch when testing", at_least=1)
     print_iter: int = option(
         0,
         "print a line every so many iterations in place of the bar",
         at_least=0,
-        verbs=(TRAIN, TEST),
-    )
-    hide_data_time: bool = option(False, "do not show the time spent on loading", verbs=(TRAIN,))
-    vis_thresh: float = option(0.3, "lowest score that is drawn")
-    debugger_theme: str = option(
-        "white", "label plates and heat maps of the drawings", ("white", "black")
     )
 
 
@@ -81,9 +96,6 @@ class Machine:
         (0,),
         "GPUs by number, as in 0,1; -1 is the CPU, which is also taken when there is no GPU",
         at_least=-1,
-    )
-    num_workers: int = option(
-        4, "processes that load images, per GPU", at_least=0, verbs=(TRAIN, TEST)
     )
     threads: int = option(0, "CPU threads of the network; 0 leaves it to PyTorch", at_least=0)
     not_cuda_benchmark: bool = option(
@@ -98,17 +110,21 @@ class Machine:
         "test with the network as it was trained; else normalisation is folded into the"
         " convolutions and sizes and offsets are computed at the peaks alone, to the same results",
     )
-    compile: bool = option(
-        False, "compile the network with torch.compile for training", verbs=(TRAIN,)
+    dcn: str = option(
+        "auto",
+        "which deformable convolution runs: auto, compiled, triton, torchvision or plain",
+        _deformable,
+        listed=False,
     )
-    dcn: str = option("auto", "which deformable convolution runs", _deformable)
 
 
 @dataclass(frozen=True)
 class Model:
     """The network"""
 
-    arch: str = option("dla_34", "network", _networks)
+    arch: str = option(
+        "dla_34", "network, such as res_18 or hourglass; info.py lists all", _networks, listed=False
+    )
     head_conv: int = option(
         -1,
         "channels of the hidden layer of each head; 0 for none, -1 for the network's own number",
@@ -125,11 +141,6 @@ class Model:
         False,
         "go on with this run: load model_last.pth unless --load_model is given, when training also"
         " the optimiser and the epoch; flags not given are read from the run's opt.json",
-    )
-    weights: str = option(
-        "imagenet",
-        "where a new network starts when no checkpoint is given: imagenet, none or a file",
-        verbs=(TRAIN,),
     )
 
 
@@ -151,33 +162,48 @@ class Input:
         False, "keep the size of each image, padded to what the network divides"
     )
 
+    def size(self, resolution: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the input, for a data set whose own is `resolution`."""
+        height, width = (self.input_res, self.input_res) if self.input_res > 0 else resolution
+        return (
+            self.input_h if self.input_h > 0 else height,
+            self.input_w if self.input_w > 0 else width,
+        )
+
 
 @dataclass(frozen=True)
 class Data:
     """The data"""
 
-    dataset: str | None = option(
+    dataset: str = option(
         None,
         "data set (not given: the one that the task is published with)",
         _data_sets,
-        verbs=VERBS,
     )
-    data_dir: Path | None = option(
-        None, "folder of the data sets (not given: data/ under the root)"
-    )
+    data_dir: Path = option(None, "folder of the data sets (not given: data/ under the root)")
     train_json: Path | None = option(None, "COCO annotations to train on, for --dataset custom")
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     kitti_split: str = option("3dop", "which published split of KITTI", ("3dop", "subcnn"))
     trainval: bool = option(False, "train on training and validation data, test on test data")
-    coco_eval: str = option("pycocotools", "what computes COCO's figures", _evaluators)
+    coco_eval: str = option(
+        "pycocotools",
+        "what computes COCO's metrics: pycocotools or hotcoco",
+        _evaluators,
+        listed=False,
+    )
 
 
 @dataclass(frozen=True)
 class Train:
     """Training"""
 
+    weights: str = option(
+        "imagenet",
+        "where a new network starts when no checkpoint is given: imagenet, none or a file",
+    )
+    seed: int = option(317, "seed of every random generator", at_least=0)
     num_epochs: int = option(140, "epochs", at_least=0)
     batch_size: int = option(32, "images in a batch, over all GPUs", at_least=1)
     master_batch_size: int = option(
@@ -193,7 +219,7 @@ class Train:
         False, "normalise images and draw heat maps on the device, not in the loading processes"
     )
     num_iters: int = option(-1, "iterations in an epoch; -1 for all of the data", at_least=-1)
-    lr: float | None = option(None, "learning rate (not given: 1.25e-4 x batch / 32)", at_least=0)
+    lr: float = option(None, "learning rate (not given: 1.25e-4 x batch / 32)", at_least=0)
     lr_step: tuple[int, ...] = option(
         (90, 120), "epochs after which the learning rate drops to a tenth", at_least=0
     )
@@ -205,6 +231,8 @@ class Train:
         " such as AP)",
     )
     save_all: bool = option(False, "keep model_<epoch>.pth at each validation")
+    compile: bool = option(False, "compile the network with torch.compile for training")
+    hide_data_time: bool = option(False, "do not show the time spent on loading")
     test: bool = option(False, "validate once and stop")
 
 
@@ -233,11 +261,18 @@ class Test:
     K: int = option(
         100, "candidates taken from the maps; the best 100 of an image are kept", at_least=1
     )
-    test_batch_size: int = option(
-        1, "images in a batch when testing", at_least=1, verbs=(TRAIN, TEST)
-    )
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """The evaluation"""
+
     not_prefetch_test: bool = option(
-        False, "load test images in the main process, one after another", verbs=(TEST,)
+        False, "load test images in the main process, one after another"
+    )
+    error_budget: bool = option(
+        False,
+        "test with each head made perfect in turn and print a table of what that gains",
     )
 
 
@@ -255,11 +290,6 @@ class Oracle:
     eval_oracle_dim: bool = option(False, "as if the sizes in metres were perfect")
     eval_oracle_rot: bool = option(False, "as if the orientations were perfect")
     eval_oracle_embd: bool = option(False, "as if the embeddings of the corners were perfect")
-    error_budget: bool = option(
-        False,
-        "test with each head made perfect in turn and print a table of what that gains",
-        verbs=(TEST,),
-    )
 
 
 @dataclass(frozen=True)
@@ -271,17 +301,3 @@ class Demo:
         None, "folder of the results (not given: results/ in the folder of the run)"
     )
     show: bool = option(False, "show a window, where there is a display")
-
-
-GROUPS: dict[type, frozenset[str]] = {
-    Run: frozenset(VERBS),
-    Data: frozenset({TRAIN, TEST}),
-    Model: frozenset(VERBS),
-    Input: frozenset(VERBS),
-    Train: frozenset({TRAIN}),
-    Augment: frozenset({TRAIN}),
-    Test: frozenset(VERBS),
-    Oracle: frozenset({TRAIN, TEST}),
-    Demo: frozenset({DEMO}),
-    Machine: frozenset(VERBS),
-}

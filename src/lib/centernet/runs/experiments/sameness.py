@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from centernet.options import groups
 from centernet.options.options import Options
 from centernet.options.parser import Parser
 from centernet.options.saved import written
-from centernet.tasks import TASKS
+from centernet.options.verbs import VERBS
 
 # Where a run lives, what it runs on, what it shows and keeps. Its figures are the same, up to the
 # noise between two trainings, whatever these are. A batch that is cut into parts counts as one.
@@ -27,13 +26,13 @@ WITHOUT_BEARING = frozenset([
 
 def telling(flags: Mapping[str, Any], task: str, verb: str) -> dict[str, Any]:
     """What of `flags` (of opt.json, or of `Options.as_dict`) bears on the figures of a command."""
-    silent = Parser("", verb, TASKS).silent(task)
+    silent = Parser(VERBS[verb]).silent(task)
     told = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in flags.items()
         if name not in WITHOUT_BEARING and name not in silent
     }
-    if verb == groups.TRAIN:
+    if verb == "train":
         told["images a step"] = flags["batch_size"] * flags["accumulate"]
         # Several GPUs and a resumed run lose their last digits.
         told["lr"] = float(f"{flags['lr']:.6g}")
@@ -44,7 +43,7 @@ def telling(flags: Mapping[str, Any], task: str, verb: str) -> dict[str, Any]:
 
 def told_by(options: Options) -> dict[str, Any]:
     """`telling` of options that were parsed."""
-    return telling(options.as_dict(), options.task, options.verb)
+    return telling(options.as_dict(), options.task_name, options.verb)
 
 
 def differences(wanted: Mapping[str, Any], had: Mapping[str, Any]) -> list[str]:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from centernet.models.zoo import ZOO
-from centernet.options import groups
+from centernet.options.layers import parse
 from centernet.options.options import SAVED
-from centernet.opts import opts
+from centernet.options.verbs import VERBS
 from centernet.runs.experiments.launch import words_of
 from centernet.runs.experiments.sameness import differences, telling, told_by
 from centernet.runs.experiments.script import Line, Script
@@ -78,7 +78,7 @@ class Run:
             if end and event["epoch"] != end["epoch"]:  # the file was replaced during the test
                 reasons.append(f"tested after epoch {event['epoch']}, not {end['epoch']}")
                 continue
-            found = differences(wanted, telling(event["flags"], line.task, groups.TEST))
+            found = differences(wanted, telling(event["flags"], line.task, "test"))
             if found:
                 reasons.append(f"tested otherwise: {'; '.join(found)}")
                 continue
@@ -200,4 +200,4 @@ def same_weights(asked: str, given: str) -> bool:
 def _wanted(line: Line, given: Mapping[str, Any]) -> dict[str, Any]:
     """What bears on the figures of `line`, its flags being `given`."""
     flags = {name: value for name, value in given.items() if name not in _ASIDE}
-    return told_by(opts(line.verb).parse(words_of(line.task, flags)))
+    return told_by(parse(VERBS[line.verb], words_of(line.task, flags)))

@@ -1,0 +1,187 @@
+"""From the words of a command to its options, layer upon layer.
+
+Defaults < what the run remembers (with --resume) < what is given; then what one flag means for
+another is settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from centernet.options import saved
+from centernet.options.flag import Flag, flags_of, words_of
+from centernet.options.groups import Place
+from centernet.options.options import SAVED, Options, common_flags, shared_groups
+from centernet.options.parser import Parser
+from centernet.options.rate import BASE_BATCH, BASE_RATE, scaled_rate
+from centernet.options.verbs import Verb
+from centernet.runtime.errors import UserError
+from centernet.tasks import TASKS, task_options
+
+NEVER = 10**8  # epochs between validations where nothing is left to validate on
+LAST = "model_last.pth"
+
+TaskOf = Callable[[str], str | None]
+
+
+def parse(
+    verb: Verb,
+    argv: Sequence[str],
+    root: str | Path | None = None,
+    program: str = "",
+    task_of: TaskOf = lambda checkpoint: None,
+) -> Options:
+    """The options of a command line; UserError on a mistake, SystemExit after --help.
+
+    data/, exp/ and models/ lie beneath `root`, by default the current folder. `task_of` tells the
+    task of a checkpoint, for commands that name one and no task.
+    """
+    parser = Parser(verb, program)
+    task, given = parser.read(argv)
+    if verb.takes_task:
+        if task is None and given.get("load_model") and verb.name != "train":
+            task = task_of(given["load_model"])
+        if task is None:
+            raise UserError(f"name the task first, one of: {', '.join(TASKS)}")
+    place = Path.cwd() if root is None else Path(root)
+    return _Layers(parser, task, given, given.get("root", place)).options((parser.program, *argv))
+
+
+class _Layers:
+    """The values of one command's flags as they are laid upon each other."""
+
+    def __init__(
+        self, parser: Parser, task: str | None, given: Mapping[str, Any], root: Path
+    ) -> None:
+        self.verb, self.parser, self.task, self.given = parser.verb, parser, task, given
+        self.root = root
+        self.folder = root / "exp" / (task or "") / given.get("exp_id", "default")
+        self.own = [g for g in self.verb.groups if g not in shared_groups().values()]
+        self.shared = {
+            name: group
+            for name, group in shared_groups().items()
+            if self.verb.takes_task or group in (Place, *self.verb.groups)
+        }
+        self.of_task = () if task is None else flags_of(task_options(task))
+        common = [flag for group in self.shared.values() for flag in flags_of(group)]
+        self.flags = [*common, *self.of_task, *self._own_fields()]
+        for flag in self.flags:
+            if flag.name in given:
+                flag.check(given[flag.name])
+        self.anew = self.verb.name == "train" and _starts_anew(given, self.folder)
+        self.silent = {} if task is None else parser.silent(task)
+        self.notices = [
+            f"--{name} has no effect{self.silent[name][1]}" for name in given if name in self.silent
+        ]
+        self.known = frozenset(given)
+        self.values: dict[str, Any] = {flag.name: flag.default for flag in self.flags}
+
+    def _own_fields(self) -> Iterable[Flag]:
+        for group in self.own:
+            yield from flags_of(group)
+            if (holder := words_of(group)) is not None:
+                yield holder
+
+    def options(self, command: tuple[str, ...]) -> Options:
+        """The layers laid, the rules settled."""
+        self._remember()
+        self.values |= self.given
+        self._settle()
+        task = None if self.task is None else self._group(task_options(self.task))
+        names = {flag.name for flag in self.flags}
+        ignored = {
+            name: self.given.get(name, flag.default)
+            for name, (flag, _) in self.silent.items()
+            if name not in names
+        }
+        return Options(
+            verb=self.verb.name,
+            task_name=self.task or "",
+            task=task,
+            own=tuple(map(self._group, self.own)),
+            given=self.known,
+            continues=self.values.get("resume", False) and not self.anew,
+            command=command,
+            notices=tuple(self.notices),
+            ignored=ignored,
+            **{name: self._group(group) for name, group in self.shared.items()},
+        )
+
+    def _group(self, group: type) -> Any:
+        holder = words_of(group)
+        names = [flag.name for flag in (*flags_of(group), *([holder] if holder else []))]
+        return group(**{name: self.values[name] for name in names})
+
+    def _remember(self) -> None:
+        """What the run that is resumed was started with."""
+        if not self.given.get("resume"):
+            return
+        passing = saved.OF_THE_MOMENT - (saved.OF_THE_START if self.anew else frozenset())
+        wanted = [flag for flag in common_flags() if flag.name not in passing]
+        if self.verb.name != "train":
+            wanted = [flag for flag in wanted if flag.name in saved.OF_THE_MODEL]
+        remembered = saved.read_saved(self.folder / SAVED, [*wanted, *self.of_task])
+        self.notices += saved.differences(remembered, self.given, self.flags)
+        self.values |= remembered
+        if self.anew:
+            self.known |= remembered.keys()  # no checkpoint knows better
+
+    def _settle(self) -> None:
+        """What is not given follows from the rest."""
+        values = self.values
+        values["root"] = self.root
+        values["data_dir"] = values.get("data_dir") or self.root / "data"
+        if self.task is None:
+            return
+        values["dataset"] = values["dataset"] or task_options(self.task).default_dataset
+        self.notices += _published_rules(values, self.verb.name)
+        self.notices += _starting_point(values, self.folder, self.anew)
+
+
+def _published_rules(values: dict[str, Any], verb: str) -> list[str]:
+    """Settle what one flag means for another, in `values`; return what to tell."""
+    notices = []
+    if len(values["gpus"]) > 1 and (min(values["gpus"]) < 0 or _repeated(values["gpus"])):
+        listed = ",".join(map(str, values["gpus"]))
+        raise UserError(f"--gpus {listed}: name each GPU once, or -1 alone for the CPU")
+    if values["fix_res"] and values["keep_res"]:
+        notices.append("--fix_res has no effect beside --keep_res")
+    if values["debug"] > 0:
+        values |= {"batch_size": 1, "test_batch_size": 1, "num_workers": 0}
+        values["gpus"] = values["gpus"][:1]
+        notices.append("--debug: batch 1, no workers, one GPU")
+    if values["trainval"] and verb == "train":
+        values["val_intervals"] = NEVER
+    if values["lr"] is None:
+        batch = values["batch_size"] * values["accumulate"]
+        values["lr"] = scaled_rate(batch)
+        if verb == "train":
+            notices.append(
+                f"learning rate {values['lr']:g} = {BASE_RATE:g} x batch {batch} / {BASE_BATCH};"
+                " --lr overrides it"
+            )
+    return notices
+
+
+def _repeated(numbers: Sequence[int]) -> bool:
+    return len(set(numbers)) < len(numbers)
+
+
+def _starts_anew(given: Mapping[str, Any], folder: Path) -> bool:
+    """Whether --resume finds a run that was ended before its first checkpoint, or none at all."""
+    resumes = bool(given.get("resume")) and not given.get("load_model")
+    return resumes and not (folder / LAST).exists()
+
+
+def _starting_point(values: dict[str, Any], folder: Path, anew: bool) -> list[str]:
+    """Let --resume mean the run's last checkpoint, in `values`; return what to tell."""
+    last = str(folder / LAST)
+    if anew:
+        if values["load_model"] == last:
+            values["load_model"] = ""
+        return [f"nothing to resume in {folder} yet: training starts from the beginning"]
+    if values["resume"] and not values["load_model"]:
+        values["load_model"] = last
+    return []
