@@ -112,9 +112,7 @@ def check_ranges(exported: ExportedProgram, card: Card) -> None:
     if sizes.fixed is None:
         for axis in (1, 2) if card.colours_inside else (2, 3):
             promised[axis] = sizes.smallest, sizes.largest
-    (picture, *_) = (
-        node.meta["val"] for node in exported.graph.nodes if _is_input(exported, node)
-    )
+    (picture, *_) = (node.meta["val"] for node in exported.graph.nodes if _is_input(exported, node))
     for axis, (low, high) in promised.items():
         side = picture.shape[axis]
         if isinstance(side, int):

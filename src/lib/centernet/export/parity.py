@@ -49,8 +49,13 @@ class Parity:
 
     def _see_one(self, wanted: Arrays, given: Arrays) -> None:
         scores, others = wanted["scores"], given["scores"]
-        for name in _apart(wanted):  # lists of their own
-            self._note(name, wanted[name], given[name])
+        for name in _apart(wanted):  # lists of their own: x y class score
+            lists = [_as_rows(each[name]) for each in (wanted, given)]
+            inner = Parity()
+            inner._see_one(*lists)
+            self.lost, self.moved = self.lost + inner.lost, self.moved + inner.moved
+            worst = max(inner.differences.values(), default=0.0)
+            self.differences[name] = max(self.differences.get(name, 0.0), worst)
         self._note("scores", scores, others)
         real = np.flatnonzero(scores > 0)
         if not len(real):
@@ -75,6 +80,16 @@ class Parity:
             difference = np.minimum(difference, 2 * np.pi - difference)
         most = float(difference.max()) if difference.size else 0.0
         self.differences[name] = max(self.differences.get(name, 0.0), most)
+
+
+def _as_rows(centres: NDArray) -> dict[str, NDArray]:
+    """Rows (M, 4) of x y class score as the detections that they are."""
+    place = centres[:, :2]
+    return {
+        "boxes": np.concatenate([place, place], 1),
+        "scores": centres[:, 3],
+        "classes": centres[:, 2],
+    }
 
 
 def _apart(arrays: Arrays) -> set[str]:

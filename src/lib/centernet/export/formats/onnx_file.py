@@ -14,20 +14,61 @@ import torch
 from centernet.export.card import Card
 from centernet.export.extras import extra
 from centernet.export.job import DECOMPOSED, Job
-from centernet.export.rules import faults
+from centernet.export.program import CAMERA
+from centernet.export.rules import faults, tensorrt_faults
+from centernet.export.settings import Settings
 from centernet.io.files import atomic_write
 from centernet.runtime.errors import UserError
 
-OPSET = 20
 DCN_OPSET = 19  # the first with DeformConv
 
 
-def write(job: Job, path: Path, opset: int = OPSET) -> None:
+def write_onnx(job: Job, path: Path, settings: Settings) -> None:
     """Write `job` to `path`; UserError for an opset that lacks an operator."""
-    save(onnx_model(job, opset), job.card, path)
+    save(onnx_model(job, settings.opset), job.card, path)
 
 
-def onnx_model(job: Job, opset: int = OPSET) -> Any:
+def describe_onnx(job: Job, path: Path) -> None:
+    """Let the file say what the card of `job` says."""
+    save(extra("onnx").load(str(path)), job.card, path)
+
+
+def write_tensorrt(job: Job, path: Path, settings: Settings) -> None:
+    """An ONNX file that TensorRT's parser takes, and the command that makes an engine of it."""
+    model = onnx_model(job, settings.opset)
+    for fault in tensorrt_faults(model):
+        print(f"tensorrt: {fault}")
+    save(model, job.card, path)
+    print(trtexec_line(job.card, path))
+
+
+def trtexec_line(card: Card, path: Path) -> str:
+    """The command that builds an engine of the file, for the sizes that the card names."""
+    low = card.sizes.smallest
+    height, width = card.sizes.fixed or card.input_size
+
+    def shapes(count: int, size: tuple[int, int]) -> str:
+        h, w = size
+        picture = f"{count}x{h}x{w}x3" if card.colours_inside else f"{count}x3x{h}x{w}"
+        every = {card.inputs[0]: picture, CAMERA: f"{count}x3x4"}
+        return ",".join(f"{name}:{every[name]}" for name in card.inputs)
+
+    line = f"trtexec --onnx={path.name} --saveEngine={path.stem}.engine"
+    if card.precision == "fp16":
+        line += " --stronglyTyped"
+    if card.sizes.fixed and card.sizes.batch:
+        return line
+    least = card.sizes.fixed or (low, low)
+    most = card.sizes.fixed or (2 * height, 2 * width)
+    count = card.sizes.batch
+    return (
+        f"{line} --minShapes={shapes(count or 1, least)}"
+        f" --optShapes={shapes(count or 1, (height, width))}"
+        f" --maxShapes={shapes(count or 8, most)}"
+    )
+
+
+def onnx_model(job: Job, opset: int = 20) -> Any:
     """An onnx.ModelProto of `job`, without metadata."""
     extra("onnx")
     extra("onnxscript")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from centernet.export.card import KEY, Card
@@ -75,7 +76,7 @@ def deformable() -> Any:
             bilinear_interpolation_pad=True,
         )
         if bias is not None:
-            shape = ops.constant([1, -1, 1, 1], dtype="int64")
+            shape = ops.constant(np.array([1, -1, 1, 1]))
             out = ops.add(out, ops.reshape(bias, shape, False))
         return out.outputs()
 
