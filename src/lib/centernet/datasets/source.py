@@ -34,7 +34,7 @@ class Info:
 
     name: str
     class_names: tuple[str, ...]
-    category_ids: tuple[int, ...]  # of the class at the same place, as the files write it
+    category_ids: tuple[int | str, ...]  # of the class at the same place, as the files write it
     provides: frozenset[str] = frozenset({"boxes"})
     joints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()

@@ -32,9 +32,9 @@ class Table:
     sizes: NDArray[np.int64]  # (M, 2) height, width; 0 where the annotations do not tell
     image: NDArray[np.int64]  # (N,) row of the object's image
     ids: NDArray[np.int64]  # (N,)
-    classes: NDArray[np.int64]  # (N,) from 0
+    classes: NDArray[np.int64]  # (N,) from 0; below 0 a region to ignore, as in Objects
     boxes: NDArray[np.float64]  # (N, 4)
-    areas: NDArray[np.float64]  # (N,) of the masks where there are any; COCO's sizes go by it
+    areas: NDArray[np.float64]  # (N,) of the masks if any; COCO's sizes go by it; NaN: not stated
     crowd: NDArray[np.bool_]  # (N,) neither right nor wrong in evaluation
     keypoints: NDArray[np.float32] | None = None  # (N, J, 3)
     extremes: NDArray[np.float32] | None = None  # (N, 4, 2), NaN where not stated
@@ -106,12 +106,18 @@ class Table:
             objects.identities = self.identities[rows]
         if self.cuboids is not None and want("cuboids"):
             objects.cuboids = self.cuboids.select(rows)
-            objects.calibration = None if self.calibrations is None else self.calibrations[index]
+            objects.calibration = self._calibration(index)
         if self.masks is not None and want("masks"):
             objects.masks = [self.masks[row] for row in range(rows.start, rows.stop)]
         if want("extremes"):
             objects.extremes = self._extremes(rows)
         return objects
+
+    def _calibration(self, index: int) -> NDArray[np.float32] | None:
+        """(3, 4) of the image; None where it has none that can be used."""
+        if self.calibrations is None or not np.isfinite(self.calibrations[index]).all():
+            return None
+        return self.calibrations[index]
 
     def _extremes(self, rows: slice) -> NDArray[np.float32] | None:
         """Those that are stated, else of the masks; NaN for an object that has neither."""
