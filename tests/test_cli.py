@@ -148,6 +148,23 @@ class TestTrain:
         said = capsys.readouterr().out
         assert f"To go on: python main.py ctdet --exp_id 'a b' --resume --root '{folder}'" in said
 
+    def test_the_same_command_again_keeps_the_run_that_was_there(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert train(tmp_path, "--exp_id r --num_epochs 2") == 0
+        exp = tmp_path / "exp" / "ctdet"
+        old = {path.name: path.read_bytes() for path in (exp / "r").glob("*.pth")}
+        capsys.readouterr()
+        start = f"--load_model {exp}/r/model_best.pth"
+        assert train(tmp_path, f"--exp_id r --num_epochs 1 {start}") == 0
+        said = capsys.readouterr().out
+        assert f"{exp / 'r'} held a run of 2 epochs, which is now {exp / 'r.1'}" in said
+        assert {path.name: path.read_bytes() for path in (exp / "r.1").glob("*.pth")} == old
+        assert {row["epoch"] for row in rows(tmp_path, "r")} == {1}
+        assert re.search(r"model_best.pth: loaded (\d+)/\1\n", said)
+        saved = json.loads((exp / "r" / "opt.json").read_text())
+        assert saved["load_model"] == str(exp / "r.1" / "model_best.pth")
+
     def test_validates_only(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         model = root / "exp" / "ctdet" / "a" / "model_last.pth"
         assert train(root, f"--exp_id only --test --load_model {model}") == 0

@@ -14,7 +14,7 @@ from centernet.commands.call import call
 from centernet.opts import opts
 from centernet.runs.experiments.launch import Command, command_of, fitted
 from centernet.runs.experiments.machine import Machine, accumulation, at_hand
-from centernet.runs.experiments.sameness import differences, told_by
+from centernet.runs.experiments.sameness import differences, relevant_options
 from centernet.runs.experiments.script import Script, read_script, read_scripts
 from centernet.runtime.errors import UserError
 from tests.runs.repro.fabricated import SCRIPT
@@ -280,7 +280,7 @@ def test_modes(script: Script) -> None:
 
 def test_what_bears_on_figures() -> None:
     def told(line: str) -> dict[str, object]:
-        return told_by(opts("train").parse(line.split()).options)
+        return relevant_options(opts("train").parse(line.split()).options)
 
     plain = told("ctdet --batch_size 32")
     same = "ctdet --batch_size 8 --accumulate 4 --gpus -1 --seed 1 --exp_id a --dcn plain"

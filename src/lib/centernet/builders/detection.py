@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from centernet.builders.checkpoint import as_checkpoint_says
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector
@@ -109,8 +110,8 @@ def run_test(
     logger: Logger,
     phase: str = "test",
     epoch: int | None = None,
-) -> dict[str, float]:
-    """Metrics of `detector` on `source`; results files go into the run's folder.
+) -> Evaluation:
+    """The evaluation of `detector` on `source`; results files go into the run's folder.
 
     The heads of --eval_oracle_... are made perfect for it.
     """
@@ -138,20 +139,21 @@ def perfect_heads(asked: groups.Oracle) -> list[str]:
 
 def run_budget(
     options: Options, detector: Detector, source: Source, logger: Logger, epoch: int | None = None
-) -> dict[str, float]:
-    """The metrics of `run_test`; before them what each perfect head would gain, as a table."""
+) -> Evaluation:
+    """As `run_test`; before it what each perfect head would gain, as a table."""
     if perfect_heads(options.oracle):
         raise UserError("--error_budget tries every --eval_oracle_... by itself: leave those out")
-    metrics: dict[str, float] = {}
+    evaluations: list[Evaluation] = []
 
     def measure() -> float:
-        metrics.update(run_test(options, detector, source, logger, epoch=epoch))
-        return next(iter(metrics.values()))
+        evaluations.append(run_test(options, detector, source, logger, epoch=epoch))
+        return evaluations[-1].main
 
     budget = error_budget(detector, measure)
-    for line in budget_lines(budget, next(iter(metrics))):
+    last = evaluations[-1]  # of the network as it is
+    for line in budget_lines(budget, next(iter(last.metrics))):
         logger.write(line)
-    return metrics
+    return last
 
 
 def make_look(options: Options, detector: Detector, source: Source) -> Look | None:

@@ -7,7 +7,6 @@ command, so that what is wrong is said in the command's own words.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
@@ -29,7 +28,6 @@ from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.device import choose_devices
 from centernet.tasks import TASKS
-from centernet.trains.checkpoints import LAST
 from centernet.trains.distributed import Processes
 from centernet.trains.trainer import Trainer
 
@@ -63,7 +61,7 @@ def explain_training(options: Options) -> None:
         for line in _facts(options, trainer, len(devices)):
             logger.write(line)
     logger.write(f"device: {', '.join(map(str, devices))}")
-    logger.write(f"writes: {options.save_dir.absolute()}{_state(options.save_dir)}")
+    logger.write(f"writes: {options.save_dir.absolute()}{_state(options)}")
 
 
 def explain_test(options: Options, awaited: bool = False) -> None:
@@ -73,7 +71,7 @@ def explain_test(options: Options, awaited: bool = False) -> None:
     """
     logger = _begin(options)
     device = choose_devices(options.machine.gpus, logger.write)[0]
-    last = options.save_dir / LAST
+    last = options.folder.last
     missing = awaited and options.model.load_model == str(last) and not last.exists()
     download = awaited_download(options)
     checkpoint = None if missing or download else named_checkpoint(options)
@@ -165,5 +163,7 @@ def _facts(options: Options, trainer: Trainer, devices: int) -> list[str]:
     ]
 
 
-def _state(folder: Path) -> str:
-    return "" if (folder / LAST).exists() else " (new)"
+def _state(options: Options) -> str:
+    if not options.folder.last.exists():
+        return " (new)"
+    return "" if options.continues else " (the run that is there is kept under a number)"

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from centernet.datasets.source import Source
+from centernet.io.run_folder import LAST
 from centernet.models.checkpoint import Checkpoint
 from centernet.options.options import Options
 from centernet.runs.provenance import ENDED, STARTED, TESTED, Record, hardware, hash_of
-from centernet.trains.checkpoints import LAST
 from centernet.trains.distributed import Processes
 
 
@@ -27,7 +27,7 @@ def recorded(options: Options, processes: Processes, epoch: int) -> Iterator[Non
     machine = hardware(processes.device, processes.world)
     record.add(STARTED, machine, after_epoch=epoch, **_asked(options))
     yield
-    weights = {"file": LAST, "sha256": hash_of(options.save_dir / LAST)}
+    weights = {"file": LAST, "sha256": hash_of(options.folder.last)}
     record.add(ENDED, machine, epoch=options.train.num_epochs, weights=weights, **_asked(options))
 
 

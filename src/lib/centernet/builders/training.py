@@ -211,7 +211,7 @@ def make_validation(
             device=step.processes.device,
             **detector_settings(options),
         )
-        return run_test(options, detector, source, logger, phase="detect", epoch=epoch)
+        return run_test(options, detector, source, logger, phase="detect", epoch=epoch).metrics
 
     loader = make_loader(options, source, step, size, training=False)
     return {"val_loader": loader, "evaluate": measure}

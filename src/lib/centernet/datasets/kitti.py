@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from centernet.datasets.absent import absent
 from centernet.datasets.calibration import read_calibration
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.evaluate.kitti import (
     DIFFICULTIES,
     LOOSE,
@@ -202,8 +203,8 @@ class KittiSource(Source):
             calibration=frame.calibration,
         )
 
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
-        """Write results/<frame>.txt as KITTI takes them, judge those files, print the tables.
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
+        """Write results/<frame>.txt as KITTI takes them, and evaluate those files.
 
         "AP" is the average precision (0 to 1, over 40 recalls) of moderate cars in 3D at an overlap
         of 0.5: at KITTI's own 0.7 a detector with one eye is too near to 0 to tell epochs apart.
@@ -219,20 +220,38 @@ class KittiSource(Source):
             write_labels(place / f"{frame.name}.txt", labels, scored=True)
         truth = [frame.labels for frame in self.frames if frame.labels is not None]
         if len(truth) < len(self.frames):
-            print(f"AP is -1: these frames have no annotations; results in {place.absolute()}")
-            return {"AP": -1.0}
+            reason = f"AP is -1: these frames have no annotations; results in {place.absolute()}"
+            return Evaluation({"AP": -1.0}, table=reason)
         found = read_folder(place, [frame.name for frame in self.frames], scored=True)
         # Every recall that is passed counts, so that perfect results are 1 in a small set too.
         tables = [evaluate(truth, found, least, fill_recall=True) for least in (OFFICIAL, LOOSE)]
-        for table, title in zip(tables, ("official", "looser in space"), strict=True):
-            print(f"{title}: {table}")
+        titles = ("official", "looser in space")
+        shown = [f"{title}: {table}" for table, title in zip(tables, titles, strict=True)]
         solid = any(d.cuboids is not None for d in results.values())
         metrics = METRICS if solid else ("2D",)
         percent = {f"R{points}": _named(tables, points, metrics) for points in (40, 11)}
         write_text(Path(folder) / self.results_name, json.dumps(percent, indent=1) + "\n")
         judged = f"{JUDGED}_3D_0.5" if solid else f"{JUDGED}_2D_0.7"
         moderate = {n: v[DIFFICULTIES.index("moderate")] / 100 for n, v in percent["R40"].items()}
-        return {"AP": moderate[judged], **moderate, **_eleven_recalls(percent["R11"])}
+        return Evaluation(
+            metrics={"AP": moderate[judged], **moderate, **_eleven_recalls(percent["R11"])},
+            per_class=_per_class(moderate, self.info.class_names),
+            table="\n".join(shown),
+        )
+
+
+def _per_class(
+    moderate: Mapping[str, float], class_names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """{class: {metric: AP}} of names such as Car_3D_0.5."""
+    return {
+        name: {
+            key.removeprefix(f"{name}_"): value
+            for key, value in moderate.items()
+            if key.startswith(f"{name}_")
+        }
+        for name in class_names
+    }
 
 
 def to_labels(found: Detections | None, class_names: Sequence[str]) -> Labels:

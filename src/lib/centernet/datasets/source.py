@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.io.image import ImageError, read_image
 from centernet.structures.objects import Objects
 
@@ -74,10 +75,11 @@ class Source(ABC):
         """Annotations of image `index`, in its pixels."""
 
     @abstractmethod
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
-        """Write the results file of the format into `folder`, print the standard table.
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
+        """The metrics of `results`, the first of which a run is judged by ("AP" in [0, 1], say).
 
-        Returns the metrics; the first is the one a run is judged by ("AP" in [0, 1], say).
+        Writes the results file of the format into `folder` and prints nothing: the table is a part
+        of what is returned.
         """
 
     def image(self, index: int) -> NDArray[np.uint8]:

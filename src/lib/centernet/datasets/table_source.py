@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.coco import coco_metrics, evaluate_coco
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.inspect import Report
 from centernet.datasets.source import Info, Source
 from centernet.datasets.table import Table
@@ -74,6 +75,6 @@ class TableSource(Source):
         jointed = self.table.keypoints is not None and "keypoints" in (self.wanted or ())
         return coco_metrics(jointed)
 
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
         """COCO's metrics; "AP" is that of keypoints for detections that have them."""
         return evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)

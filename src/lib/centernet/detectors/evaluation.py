@@ -1,4 +1,4 @@
-"""Detecting on every image of a data set and judging what was found."""
+"""Detecting on every image of a data set and evaluating what was found."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
 from centernet.detectors.diagnose import NEAR_ZERO, post_mortem
@@ -29,8 +30,10 @@ def evaluate(
     phase: str = "test",
     epoch: int | None = None,
     look: Look | None = None,
-) -> dict[str, float]:
-    """Metrics of `detector` on `source`, whose results files go into `folder`.
+) -> Evaluation:
+    """The evaluation of `detector` on `source`, whose results files go into `folder`.
+
+    Its table goes to the `logger`.
 
     `workers` threads read and prepare images ahead (0: none does). An image that cannot be read is
     told and counts as one without detections; a `source` that is strict raises. `look` is called
@@ -71,7 +74,9 @@ def evaluate(
             bar.step()
     if not results:
         raise UserError(f"data set {source.info.name}: not one image can be read")
-    metrics = source.evaluate(results, folder)
-    if next(iter(metrics.values())) < NEAR_ZERO:
+    evaluation = source.evaluate(results, folder)
+    for line in evaluation.table.splitlines():
+        logger.write(line)
+    if evaluation.main < NEAR_ZERO:
         logger.write(post_mortem(source, results))
-    return metrics
+    return evaluation

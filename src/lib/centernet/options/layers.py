@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from centernet.io.run_folder import RunFolder
 from centernet.options import saved
 from centernet.options.flag import Flag, flags_of, words_of
 from centernet.options.groups import Place
-from centernet.options.options import SAVED, Options, common_flags, shared_groups
+from centernet.options.options import Options, common_flags, shared_groups
 from centernet.options.parser import Parser
 from centernet.options.rate import BASE_BATCH, BASE_RATE, scaled_rate
 from centernet.options.verbs import Verb
@@ -21,7 +22,6 @@ from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS, task_options
 
 NEVER = 10**8  # epochs between validations where nothing is left to validate on
-LAST = "model_last.pth"
 
 TaskOf = Callable[[str], str | None]
 
@@ -57,7 +57,7 @@ class _Layers:
     ) -> None:
         self.verb, self.parser, self.task, self.given = parser.verb, parser, task, given
         self.root = root
-        self.folder = root / "exp" / (task or "") / given.get("exp_id", "default")
+        self.folder = RunFolder(root / "exp" / (task or "") / given.get("exp_id", "default"))
         self.own = [g for g in self.verb.groups if g not in shared_groups().values()]
         self.shared = {
             name: group
@@ -118,15 +118,17 @@ class _Layers:
         """What the run that is resumed was started with."""
         if not self.given.get("resume"):
             return
-        passing = saved.OF_THE_MOMENT - (saved.OF_THE_START if self.anew else frozenset())
+        passing = saved.NOT_RESTORED - (
+            saved.RESTORED_BEFORE_FIRST_CHECKPOINT if self.anew else frozenset()
+        )
         wanted = [flag for flag in common_flags() if flag.name not in passing]
         if self.verb.name != "train":
-            wanted = [flag for flag in wanted if flag.name in saved.OF_THE_MODEL]
-        remembered = saved.read_saved(self.folder / SAVED, [*wanted, *self.of_task])
-        self.notices += saved.differences(remembered, self.given, self.flags)
-        self.values |= remembered
+            wanted = [flag for flag in wanted if flag.name in saved.MODEL_FLAGS]
+        values = saved.remembered(self.folder, [*wanted, *self.of_task])
+        self.notices += saved.differences(values, self.given, self.flags)
+        self.values |= values
         if self.anew:
-            self.known |= remembered.keys()  # no checkpoint knows better
+            self.known |= values.keys()  # no checkpoint knows better
 
     def _settle(self) -> None:
         """What is not given follows from the rest."""
@@ -169,19 +171,19 @@ def _repeated(numbers: Sequence[int]) -> bool:
     return len(set(numbers)) < len(numbers)
 
 
-def _starts_anew(given: Mapping[str, Any], folder: Path) -> bool:
+def _starts_anew(given: Mapping[str, Any], folder: RunFolder) -> bool:
     """Whether --resume finds a run that was ended before its first checkpoint, or none at all."""
     resumes = bool(given.get("resume")) and not given.get("load_model")
-    return resumes and not (folder / LAST).exists()
+    return resumes and not folder.last.exists()
 
 
-def _starting_point(values: dict[str, Any], folder: Path, anew: bool) -> list[str]:
+def _starting_point(values: dict[str, Any], folder: RunFolder, anew: bool) -> list[str]:
     """Let --resume mean the run's last checkpoint, in `values`; return what to tell."""
-    last = str(folder / LAST)
+    last = str(folder.last)
     if anew:
         if values["load_model"] == last:
             values["load_model"] = ""
-        return [f"nothing to resume in {folder} yet: training starts from the beginning"]
+        return [f"nothing to resume in {folder.path} yet: training starts from the beginning"]
     if values["resume"] and not values["load_model"]:
         values["load_model"] = last
     return []

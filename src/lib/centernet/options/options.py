@@ -11,10 +11,10 @@ from typing import Any, TypeVar, get_type_hints
 
 from centernet import __version__
 from centernet.io.files import write_text
+from centernet.io.run_folder import OPTIONS, OPTIONS_TEXT, RunFolder
 from centernet.options import groups
 from centernet.options.flag import Flag, flags_of
 
-SAVED = "opt.json"
 Group = TypeVar("Group")
 
 
@@ -73,14 +73,19 @@ class Options:
         return self.exp_dir / self.run.exp_id
 
     @property
+    def folder(self) -> RunFolder:
+        """The files of this run."""
+        return RunFolder(self.save_dir)
+
+    @property
     def debug_dir(self) -> Path:
         """Folder of the drawings of --debug."""
-        return self.save_dir / "debug"
+        return self.folder.debug
 
     @property
     def output_dir(self) -> Path:
         """Folder of the demo's results."""
-        return self.save_dir / "results" if self.demo.output is None else self.demo.output
+        return self.folder.results if self.demo.output is None else self.demo.output
 
     def changed(self, **values: Any) -> Options:
         """The same with other values of some shared flags, as in `changed(arch="res_18")`."""
@@ -113,9 +118,9 @@ class Options:
     def save(self, folder: Path) -> None:
         """Write opt.json, which --resume reads, and opt.txt, for the eye, into `folder`."""
         values = self.as_dict()
-        write_text(folder / SAVED, json.dumps(values, indent=1) + "\n")
+        write_text(folder / OPTIONS, json.dumps(values, indent=1) + "\n")
         values["command"] = " ".join(self.command)
-        write_text(folder / "opt.txt", "".join(f"{name}: {v}\n" for name, v in values.items()))
+        write_text(folder / OPTIONS_TEXT, "".join(f"{name}: {v}\n" for name, v in values.items()))
 
 
 @cache

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from centernet.io.run_folder import BEST, LAST, RunFolder
 from centernet.models.checkpoint import Checkpoint, load_weights, save_checkpoint
 from centernet.runtime.errors import UserError
 from centernet.trains.step import Step
-
-LAST, BEST = "model_last.pth", "model_best.pth"
 
 
 @dataclass
@@ -66,13 +65,13 @@ class Keeper:
 
     @property
     def last(self) -> Path:
-        return self.folder / LAST
+        return RunFolder(self.folder).last
 
     def save(self, step: Step, epoch: int, best: Best, improved: bool) -> None:
         """Save the end of `epoch`. `model_last.pth` comes last: with it the epoch is over."""
         names = [BEST] if improved else []
         if epoch in self.milestones or (self.every > 0 and epoch % self.every == 0):
-            names.append(f"model_{epoch}.pth")
+            names.append(RunFolder(self.folder).checkpoint(epoch).name)
         training = {
             "optimizer": step.optimizer.state_dict(),
             "scaler": step.scaler.state_dict(),

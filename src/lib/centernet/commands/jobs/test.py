@@ -33,8 +33,8 @@ def run(options: Options) -> None:
     logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {place}, {len(source)} images")
     detector.warm_up()
     measure = run_budget if options.evaluate.error_budget else run_test
-    metrics = measure(options, detector, source, logger)
+    evaluation = measure(options, detector, source, logger)
     logger.write(f"time per image: {detector.timings}")
-    logger.metrics(checkpoint.epoch, "test", metrics)
-    record_test(options, checkpoint, sha256, source, metrics, device)
+    logger.metrics(checkpoint.epoch, "test", evaluation.metrics)
+    record_test(options, checkpoint, sha256, source, evaluation.metrics, device)
     logger.write(f"results in {options.save_dir.absolute()}")

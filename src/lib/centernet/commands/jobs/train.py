@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from centernet.builders.checkpoint import as_checkpoint_says, open_checkpoint
 from centernet.builders.dry_run import explain_training
@@ -37,6 +38,7 @@ def train_process(options: Options) -> None:
     )
     settle(options.machine)
     with join(device[0]) as processes:
+        options = processes.share(with_old_run_aside(options, said) if processes.main else None)
         logger = make_logger(options, processes.rank)
         for line in said:
             logger.write(line)
@@ -55,3 +57,17 @@ def train_process(options: Options) -> None:
         with recorded(options, processes, trainer.epoch):
             trainer.run()
         logger.close()
+
+
+def with_old_run_aside(options: Options, said: list[str]) -> Options:
+    """`options` to begin anew with: a run that is in the folder is kept under a number, and told.
+
+    Weights to start from that lie in that folder are read from its new place.
+    """
+    if options.continues or options.train.test:
+        return options
+    old, load = options.folder.path.resolve(), options.model.load_model
+    moved = options.folder.set_aside(said.append)
+    if moved is None or not load or not Path(load).resolve().is_relative_to(old):
+        return options
+    return options.changed(load_model=str(moved.path / Path(load).resolve().relative_to(old)))
