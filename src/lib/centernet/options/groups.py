@@ -185,6 +185,9 @@ class Data:
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
+    dataset_version: str = option(
+        "", "year and part of MOTChallenge for --dataset mot: 17half, 17trainval, 20half, 17test"
+    )
     kitti_split: str = option("3dop", "which published split of KITTI", ("3dop", "subcnn"))
     trainval: bool = option(False, "train on training and validation data, test on test data")
     coco_eval: str = option(
