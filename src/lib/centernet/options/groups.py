@@ -38,6 +38,12 @@ def _deformable() -> Iterable[str]:
     return ["auto", *BACKENDS]
 
 
+def _recipes() -> Iterable[str]:
+    from centernet.options.recipes import RECIPES
+
+    return RECIPES
+
+
 @dataclass(frozen=True)
 class Place:
     """The folders"""
@@ -54,6 +60,9 @@ class Run:
     """This run"""
 
     exp_id: str = option("default", "name of the run; its folder is exp/<task>/<exp_id>")
+    config: Path | None = option(
+        None, "YAML file of flags; what the command line gives goes before, see docs/options.md"
+    )
     dry_run: bool = option(
         False, "check flags, data and checkpoint, say what would happen and write nothing"
     )
@@ -202,6 +211,9 @@ class Data:
 class Train:
     """Training"""
 
+    recipe: str = option(
+        "original", "values of flags that belong together, which any flag overrides", _recipes
+    )
     weights: str = option(
         "imagenet",
         "where a new network starts when no checkpoint is given: imagenet, none or a file",
