@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.extremes import extreme_points
+from centernet.datasets.videos import Videos
 from centernet.structures.masks import Masks
 from centernet.structures.objects import Cuboids, Objects
 
@@ -42,6 +43,7 @@ class Table:
     cuboids: Cuboids | None = None
     calibrations: NDArray[np.float32] | None = None  # (M, 3, 4)
     masks: Masks | None = None
+    videos: Videos | None = None  # of the images, where they follow one another
 
     def __post_init__(self) -> None:
         if (np.diff(self.image) < 0).any():
@@ -54,7 +56,7 @@ class Table:
         return len(self.files)
 
     def _object_columns(self) -> dict[str, Any]:
-        per_image = {"image_ids", "files", "sizes", "calibrations"}
+        per_image = {"image_ids", "files", "sizes", "calibrations", "videos"}
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in per_image}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -75,6 +77,7 @@ class Table:
             sizes=self.sizes[rows],
             image=np.searchsorted(rows, kept.image),
             calibrations=calibrations,
+            videos=None if self.videos is None else self.videos.keep(rows),
         )
 
     def objects_per_image(self) -> NDArray[np.int64]:

@@ -38,6 +38,12 @@ def _deformable() -> Iterable[str]:
     return ["auto", *BACKENDS]
 
 
+def _recipes() -> Iterable[str]:
+    from centernet.options.recipes import RECIPES
+
+    return RECIPES
+
+
 @dataclass(frozen=True)
 class Place:
     """The folders"""
@@ -54,6 +60,9 @@ class Run:
     """This run"""
 
     exp_id: str = option("default", "name of the run; its folder is exp/<task>/<exp_id>")
+    config: Path | None = option(
+        None, "YAML file of flags; what the command line gives goes before, see docs/options.md"
+    )
     dry_run: bool = option(
         False, "check flags, data and checkpoint, say what would happen and write nothing"
     )
@@ -185,6 +194,9 @@ class Data:
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
+    dataset_version: str = option(
+        "", "year and part of MOTChallenge for --dataset mot: 17half, 17trainval, 20half, 17test"
+    )
     kitti_split: str = option("3dop", "which published split of KITTI", ("3dop", "subcnn"))
     trainval: bool = option(False, "train on training and validation data, test on test data")
     coco_eval: str = option(
@@ -199,6 +211,9 @@ class Data:
 class Train:
     """Training"""
 
+    recipe: str = option(
+        "original", "values of flags that belong together, which any flag overrides", _recipes
+    )
     weights: str = option(
         "imagenet",
         "where a new network starts when no checkpoint is given: imagenet, none or a file",

@@ -1,7 +1,7 @@
 """From the words of a command to its options, layer upon layer.
 
-Defaults < what the run remembers (with --resume) < what is given; then what one flag means for
-another is settled.
+Defaults < the recipe < the config file < what the run remembers (with --resume) < what is given;
+then what one flag means for another is settled.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any
 
 from centernet.io.run_folder import RunFolder
 from centernet.options import saved
+from centernet.options.config import flags_in, read_config, task_in
 from centernet.options.flag import Flag, flags_of, words_of
-from centernet.options.groups import Place
+from centernet.options.groups import Place, Train
 from centernet.options.options import Options, common_flags, shared_groups
 from centernet.options.parser import Parser
 from centernet.options.rate import BASE_BATCH, BASE_RATE, scaled_rate
+from centernet.options.recipes import RECIPES
 from centernet.options.verbs import Verb
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS, task_options
@@ -40,24 +42,30 @@ def parse(
     """
     parser = Parser(verb, program)
     task, given = parser.read(argv)
+    document = read_config(given["config"]) if given.get("config") else {}
     if verb.takes_task:
+        task = task or task_in(document)
         if task is None and given.get("load_model") and verb.name != "train":
             task = task_of(given["load_model"])
         if task is None:
             raise UserError(f"name the task first, one of: {', '.join(TASKS)}")
     place = Path.cwd() if root is None else Path(root)
-    return _Layers(parser, task, given, given.get("root", place)).options((parser.program, *argv))
+    layers = _Layers(parser, task, given, document, place)
+    return layers.options((parser.program, *argv))
 
 
 class _Layers:
     """The values of one command's flags as they are laid upon each other."""
 
     def __init__(
-        self, parser: Parser, task: str | None, given: Mapping[str, Any], root: Path
+        self,
+        parser: Parser,
+        task: str | None,
+        given: Mapping[str, Any],
+        document: Mapping[str, Any],
+        root: Path,
     ) -> None:
-        self.verb, self.parser, self.task, self.given = parser.verb, parser, task, given
-        self.root = root
-        self.folder = RunFolder(root / "exp" / (task or "") / given.get("exp_id", "default"))
+        self.verb, self.task, self.given = parser.verb, task, given
         self.own = [g for g in self.verb.groups if g not in shared_groups().values()]
         self.shared = {
             name: group
@@ -70,12 +78,19 @@ class _Layers:
         for flag in self.flags:
             if flag.name in given:
                 flag.check(given[flag.name])
-        self.anew = self.verb.name == "train" and _starts_anew(given, self.folder)
+        self.config = flags_in(document, str(given.get("config")), self._sections())
+        self.asked = {**self.config, **given}
+        self.root = self.asked.get("root", root)
+        exp_id = self.asked.get("exp_id", "default")
+        self.folder = RunFolder(self.root / "exp" / (task or "") / exp_id)
+        self.anew = self.verb.name == "train" and _starts_anew(self.asked, self.folder)
         self.silent = {} if task is None else parser.silent(task)
         self.notices = [
             f"--{name} has no effect{self.silent[name][1]}" for name in given if name in self.silent
         ]
-        self.known = frozenset(given)
+        if self.config:
+            self.notices.append(f"{given['config']}: {saved.as_flags(self.config)}")
+        self.known = frozenset(self.asked)
         self.values: dict[str, Any] = {flag.name: flag.default for flag in self.flags}
 
     def _own_fields(self) -> Iterable[Flag]:
@@ -86,8 +101,10 @@ class _Layers:
 
     def options(self, command: tuple[str, ...]) -> Options:
         """The layers laid, the rules settled."""
-        self._remember()
-        self.values |= self.given
+        remembered = self._remembered()
+        self._follow_recipe({**self.config, **remembered, **self.given}.get("recipe"))
+        for layer in (self.config, remembered, self.given):
+            self.values |= layer
         self._settle()
         task = None if self.task is None else self._group(task_options(self.task))
         names = {flag.name for flag in self.flags}
@@ -114,10 +131,31 @@ class _Layers:
         names = [flag.name for flag in (*flags_of(group), *([holder] if holder else []))]
         return group(**{name: self.values[name] for name in names})
 
-    def _remember(self) -> None:
-        """What the run that is resumed was started with."""
-        if not self.given.get("resume"):
+    def _sections(self) -> dict[str, tuple[Flag, ...]]:
+        """The groups of flags by the names that sections of a config file have."""
+        sections = {name: flags_of(group) for name, group in self.shared.items()}
+        sections["task"] = self.of_task
+        own = tuple(self._own_fields())  # those of this command alone, under its name
+        return sections | {self.verb.name: (*sections.get(self.verb.name, ()), *own)}
+
+    def _follow_recipe(self, name: str | None) -> None:
+        """The values of the recipe, which has to have flags and values that there are."""
+        if self.task is None or not self.verb.serves(Train, "recipe") or name is None:
             return
+        flags = {flag.name: flag for flag in self.flags}
+        flags["recipe"].check(name)
+        values = {k: v for k, v in RECIPES[name].of(self.task).items() if k in flags}
+        for each, value in values.items():
+            flags[each].check(value)
+        self.values |= values
+        if values or "recipe" in self.asked:
+            shown = saved.as_flags(values) or "every flag has its default"
+            self.notices.append(f"recipe {name}: {shown}")
+
+    def _remembered(self) -> dict[str, Any]:
+        """What the run that is resumed was started with."""
+        if not self.asked.get("resume"):
+            return {}
         passing = saved.NOT_RESTORED - (
             saved.RESTORED_BEFORE_FIRST_CHECKPOINT if self.anew else frozenset()
         )
@@ -126,9 +164,9 @@ class _Layers:
             wanted = [flag for flag in wanted if flag.name in saved.MODEL_FLAGS]
         values = saved.remembered(self.folder, [*wanted, *self.of_task])
         self.notices += saved.differences(values, self.given, self.flags)
-        self.values |= values
         if self.anew:
             self.known |= values.keys()  # no checkpoint knows better
+        return values
 
     def _settle(self) -> None:
         """What is not given follows from the rest."""

@@ -13,7 +13,7 @@ from centernet.runtime.errors import UserError
 # fmt: off
 NOT_RESTORED = frozenset([
     "resume", "load_model", "weights", "test", "debug", "root", "demo", "output", "show", "exp_id",
-    "dry_run", "offline",
+    "dry_run", "offline", "config",
 ])
 # Those of them that a run goes by until its first checkpoint is there.
 RESTORED_BEFORE_FIRST_CHECKPOINT = frozenset(["load_model", "weights"])
@@ -44,17 +44,18 @@ def _typed(flag: Flag, value: Any) -> Any:
     return tuple(map(flag.kind, value)) if flag.many else flag.kind(value)
 
 
+def as_flags(values: Mapping[str, Any]) -> str:
+    """Values by flag as a command line gives them."""
+    return " ".join(f"--{name} {written(value)}".rstrip() for name, value in values.items())
+
+
 def differences(
     saved: Mapping[str, Any], given: Mapping[str, Any], flags: Sequence[Flag]
 ) -> list[str]:
     """What to tell: which flags are read back, and which of those given contradict the run."""
     usual = {flag.name: flag.default for flag in flags}
-    again = [
-        f"--{name} {written(value)}".rstrip()
-        for name, value in saved.items()
-        if name not in given and value != usual[name]
-    ]
-    lines = [f"resumed with {' '.join(again)}"] if again else []
+    again = {n: v for n, v in saved.items() if n not in given and v != usual[n]}
+    lines = [f"resumed with {as_flags(again)}"] if again else []
     return lines + [
         f"--{name} is {written(given[name])} now, the run had {written(value)}"
         for name, value in saved.items()

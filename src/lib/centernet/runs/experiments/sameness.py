@@ -19,7 +19,8 @@ IRRELEVANT_TO_METRICS = frozenset([
     "channels_last", "compile", "no_fuse", "dcn", "load_model", "resume", "strict",
     "test_batch_size",
     "not_prefetch_test", "master_batch_size", "val_intervals", "metric", "save_all", "test",
-    "batch_size", "accumulate", "task", "version", "torch", "command", "offline",
+    "batch_size", "accumulate", "recipe", "config", "task", "version", "torch", "command",
+    "offline",
 ])
 # fmt: on
 
