@@ -20,7 +20,7 @@ from centernet.builders.data import open_part
 from centernet.builders.detection import make_detector
 from centernet.builders.training import make_trainer
 from centernet.datasets import not_yet_made
-from centernet.detectors.album import Album
+from centernet.detectors.results_writer import ResultWriter
 from centernet.io.stream import open_stream
 from centernet.models.networks import create_backbone
 from centernet.models.pretrained import classifier
@@ -103,7 +103,7 @@ def explain_demo(options: Options) -> None:
     """Say what demo.py would do; UserError for what would stop it."""
     logger = _begin(options)
     stream = open_stream(options.demo.demo)
-    Album.spare_the_originals(options.output_dir, stream)
+    ResultWriter.spare_the_originals(options.output_dir, stream)
     device = choose_devices(options.machine.gpus, logger.write)[0]
     said = awaited_download(options)
     if said is None:

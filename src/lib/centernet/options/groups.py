@@ -315,4 +315,7 @@ class Demo:
     output: Path | None = option(
         None, "folder of the results (not given: results/ in the folder of the run)"
     )
+    save_thresh: float = option(
+        0.0, "lowest score that results.json keeps; 0 keeps all candidates", at_least=0
+    )
     show: bool = option(False, "show a window, where there is a display")
