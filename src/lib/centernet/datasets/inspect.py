@@ -15,11 +15,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from centernet.datasets.plausible import usable_areas, usable_cuboids, usable_joints
 from centernet.datasets.source import Source
 from centernet.datasets.table import Table
 from centernet.runtime.errors import UserError
 
 SHOWN = 10  # faults told in full
+
+
+@dataclass
+class Counted:
+    """How often something was met, and the first place where."""
+
+    first: str
+    count: int = 0
 
 
 @dataclass
@@ -31,6 +40,8 @@ class Report:
     faults: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)  # said, but nothing was dropped
+    counted: dict[str, Counted] = field(default_factory=dict)  # by kind
+    facts: list[str] = field(default_factory=list)  # of what was read, told where it is used
 
     def drop(self, what: str, kind: str, detail: str = "") -> None:
         """Record that `what` ("annotation 17, 'a.jpg'") is left out; raises UserError if strict.
@@ -43,23 +54,46 @@ class Report:
         self.faults.append(f"{fault}, dropped (--strict to stop)")
         self.kinds[kind] += 1
 
+    def count(self, kind: str, example: str, count: int = 1) -> None:
+        """Record `count` more cases of `kind`, for one line that tells how many and an example."""
+        self.counted.setdefault(kind, Counted(example)).count += count
+
     def lines(self, shown: int = SHOWN) -> list[str]:
-        """The first faults in full, then how many more there are, then the notes."""
+        """The first faults in full, how many more there are, what was counted, then the notes."""
         lines = self.faults[:shown]
         more = len(self.faults) - len(lines)
         if more:
             counts = ", ".join(f"{count} {kind}" for kind, count in self.kinds.most_common())
             lines.append(f"{self.name}: ... and {more} more; dropped in all: {counts}")
+        for kind, counted in self.counted.items():
+            such = ", such as" if counted.count > 1 else ":"
+            lines.append(f"{self.name}: {kind}: {counted.count}{such} {counted.first}")
         return lines + self.notes
 
 
-def checked(table: Table, folder: Path, report: Report, need_extremes: bool = False) -> Table:
+def checked(
+    table: Table,
+    folder: Path,
+    report: Report,
+    need_extremes: bool = False,
+    need_cuboids: bool = False,
+) -> Table:
     """`table` without the images that `folder` does not have and the objects that cannot be used.
 
+    Areas that are none become those of the boxes; joints that cannot be where they are said to be
+    are not taught; with `need_cuboids` an object whose cuboid is not known is a region to ignore.
     The files are looked up in listings of their folders, not opened one by one: a picture that is
     there but cannot be read is found when it is read. Raises UserError when no image is there.
     """
-    return _usable_objects(_present_images(table, folder, report), report, need_extremes)
+    table = _usable_objects(_present_images(table, folder, report), report, need_extremes)
+    table = usable_areas(table, report)
+    table = usable_joints(table, report)
+    if table.masks is not None and table.masks.malformed and not need_extremes:
+        rows = np.flatnonzero(np.isin(table.masks.rows, table.masks.malformed))
+        if len(rows):
+            what = "malformed masks, taken for none"
+            report.count(what, table.describe(int(rows[0])), len(rows))
+    return usable_cuboids(table, report) if need_cuboids else table
 
 
 def _present_images(table: Table, folder: Path, report: Report) -> Table:
@@ -102,7 +136,7 @@ def _usable_objects(table: Table, report: Report, need_extremes: bool) -> Table:
 
     def drop(bad: NDArray[np.bool_], kind: str, detail: Callable[[int], str]) -> None:
         for row in np.flatnonzero(bad & usable):
-            report.drop(table.describe(row), kind, detail(row))
+            report.drop(table.describe(int(row)), kind, detail(int(row)))
         usable[bad] = False
 
     boxes = table.boxes
@@ -113,7 +147,7 @@ def _usable_objects(table: Table, report: Report, need_extremes: bool) -> Table:
             return "no box of 4 numbers"
         return "box " + " ".join(f"{value:g}" for value in boxes[row])
 
-    drop(~np.isfinite(boxes).all(axis=1), "box not finite", box)
+    drop(np.asarray(~np.isfinite(boxes).all(axis=1)), "box not finite", box)
     drop(
         (width <= 0) | (height <= 0),
         "without area",
@@ -127,7 +161,7 @@ def _usable_objects(table: Table, report: Report, need_extremes: bool) -> Table:
         lambda row: f"{box(row)} is outside the {image_width[row]} x {image_height[row]} image",
     )
     if table.keypoints is not None:
-        bad = ~np.isfinite(table.keypoints).all(axis=(1, 2))
+        bad = np.asarray(~np.isfinite(table.keypoints).all(axis=(1, 2)))
         drop(bad, "keypoints not finite", lambda row: "keypoint not finite")
     if need_extremes:
         bad = ~table.has_extremes()

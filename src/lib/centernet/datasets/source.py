@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,7 +36,7 @@ class Info:
 
     name: str
     class_names: tuple[str, ...]
-    category_ids: tuple[int, ...]  # of the class at the same place, as the files write it
+    category_ids: tuple[int | str, ...]  # of the class at the same place, as the files write it
     provides: frozenset[str] = frozenset({"boxes"})
     joints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
@@ -81,6 +82,18 @@ class Source(ABC):
         Writes the results file of the format into `folder` and prints nothing: the table is a part
         of what is returned.
         """
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """The images of each video in order; none where images do not follow one another."""
+        return ()
+
+    def previous(self, index: int, rng: Generator | None = None, within: int = 3) -> int | None:
+        """The image before image `index` of a video; None for a still image.
+
+        Without `rng` the frame before, the first frame itself; with it any frame of the video less
+        than `within` frames away, itself among them.
+        """
+        return None
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3) BGR; raises ImageError (a UserError) when it cannot be read."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.coco import coco_metrics, evaluate_coco
@@ -65,6 +66,13 @@ class TableSource(Source):
                 f"{width} x {height}, so its boxes would be misplaced{turned}"
             )
         return image
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        return () if self.table.videos is None else self.table.videos.sequences
+
+    def previous(self, index: int, rng: Generator | None = None, within: int = 3) -> int | None:
+        videos = self.table.videos
+        return None if videos is None else videos.previous(index, rng, within)
 
     def objects(self, index: int) -> Objects:
         return self.table.objects(index, self.wanted)
