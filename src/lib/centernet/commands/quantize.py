@@ -23,6 +23,9 @@ class Quantize:
         "", "folder or pattern of images to show (not given: training part of the data set)"
     )
     output_dir: Path | None = option(None, "folder for the files (not given: the checkpoint's)")
+    weight_bits: int = option(
+        7, "bits of the weights: 8 only where every processor has VNNI, others overflow", (7, 8)
+    )
     sensitivity: bool = option(
         False, "measure each layer by itself and leave the worst in float where maps need it"
     )

@@ -189,9 +189,14 @@ def _quantize(
         if asked.sensitivity:
             report.layers = report.layers or by_layer(model, ranges, looked_at)
             in_float = left_in_float(model, ranges, looked_at, report.layers)
-        found = quantized(model, ranges, in_float=in_float)
+        found = quantized(model, ranges, in_float=in_float, weight_bits=asked.weight_bits)
         path = stem.with_name(f"{stem.name}.int8-{word}.onnx")
-        facts = {"calibration": word, "images": asked.calib_images, "bins": BINS}
+        facts = {
+            "calibration": word,
+            "images": asked.calib_images,
+            "bins": BINS,
+            "weight_bits": asked.weight_bits,
+        }
         card = replace(
             job.card,
             precision="int8",
