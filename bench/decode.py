@@ -17,7 +17,6 @@ from timer import Ceilings, compare
 
 from centernet.datasets.published import PUBLISHED
 from centernet.detectors.preprocess import Preprocess, to_batch
-from centernet.models.sparse import Logits
 from centernet.tasks.ctdet import Ctdet
 
 THEIRS, OURS = "2019", "here"
@@ -70,7 +69,7 @@ def decode_sides() -> Sides:
     apart, together = raw_maps(torch.contiguous_format), raw_maps(torch.channels_last)
 
     def ours() -> dict[str, torch.Tensor]:
-        return TASK.decode(TASK.activate(together | {"hm": Logits(together["hm"])}), 100)
+        return TASK.decode(TASK.activate(together, logits=TASK.peaked), 100)
 
     def theirs() -> torch.Tensor:
         return published.decode(apart)

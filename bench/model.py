@@ -25,7 +25,6 @@ from centernet.datasets.published import PUBLISHED
 from centernet.detectors.detector import Detector
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.DCNv2 import DCN
-from centernet.models.sparse import Logits
 from centernet.tasks.ctdet import Ctdet
 
 THEIRS, OURS, LOW = "2019", "here", "here bfloat16"
@@ -57,9 +56,8 @@ def here(detector: Detector, x: Tensor) -> Callable[[], dict[str, Tensor]]:
     """What the detector does with an input, from the network to boxes."""
 
     def run() -> dict[str, Tensor]:
-        raw = detector._raw(x, detector.task.sparse)
-        raw |= {name: Logits(raw[name]) for name in detector.task.peaked}
-        return detector.task.decode(detector.task.activate(raw), 100)
+        task = detector.task
+        return task.decode(task.activate(*detector._raw(x, task.sparse), task.peaked), 100)
 
     return run
 

@@ -19,6 +19,7 @@ from torchvision.models import shufflenet_v2_x1_0
 from centernet import cli
 from centernet.datasets import SOURCES, open_source
 from centernet.datasets.source import Info
+from centernet.heads.head_map import dense
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.pretrained import initialise
@@ -91,7 +92,7 @@ def test_a_task_reads_what_it_writes() -> None:
         flat = torch.zeros(1, channels, 20 * 24)
         flat[0, :, targets["ind"][:2]] = torch.from_numpy(targets[name][:2].T.copy())
         maps[name] = flat.view(1, channels, 20, 24)
-    decoded = task.decode(maps, 2)
+    decoded = task.decode(dense(maps), 2)
     order = decoded["classes"][0].argsort(descending=True)
     torch.testing.assert_close(decoded["boxes"][0][order], torch.from_numpy(boxes[:2]))
 

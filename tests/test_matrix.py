@@ -90,7 +90,7 @@ def check_step(task: Task, model: CenterNet, source: Source, size: tuple[int, in
     # those of plain descent would leave weights that no detector can use.
     optimizer = adam(model.parameters(), rate=1.25e-4)
     stats = Step(task, model, optimizer)([batch])
-    assert set(stats) == {"loss", *(head.stat for head in task.heads.values())}
+    assert set(stats) == {"loss", *(term.stat for term in task.terms)}
     for name, value in stats.items():
         assert value.isfinite(), name
     unused = [name for name, p in model.named_parameters() if p.grad is None]

@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from centernet.cli import main
+from centernet.heads.head_map import Maps
 from centernet.heads.losses import Focal, Loss, at_centres, sigmoid_square
-from centernet.heads.peaks import gather, local_maxima, mirror, top_k
+from centernet.heads.peaks import mirror
 from centernet.heads.targets import draw_gaussian, object_radius
 from centernet.heads.term import Term
 from centernet.options.field import option
 from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
 from centernet.tasks.options import CentreOptions
-from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+from centernet.tasks.task import Head, Task, sigmoid_heat
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,10 @@ class Circle(Task):
 
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         """Boxes (B, K, 4), scores and classes (B, K) of the `k` highest peaks, in map pixels."""
-        peaks = top_k(local_maxima(maps["hm"]), k)
+        peaks = maps["hm"].peaks(k)
         corner = torch.stack([peaks.x, peaks.y], dim=2)
-        centres = corner + (gather(maps["reg"], peaks.index) if "reg" in maps else 0.5)
-        radius = gather(maps["radius"], peaks.index)  # (B, K, 1)
+        centres = corner + (maps["reg"].at(peaks.index) if "reg" in maps else 0.5)
+        radius = maps["radius"].at(peaks.index)  # (B, K, 1)
         boxes = torch.cat([centres - radius, centres + radius], dim=2)
         return {"boxes": boxes, "scores": peaks.scores, "classes": peaks.classes}
 

@@ -229,7 +229,7 @@ def test_layout_and_precision(resnet: Detector) -> None:
     heats = []
     for more in ({}, {"channels_last": True}, {"amp": "bf16"}):
         detector = Detector(resnet.task, resnet.model, device="cpu", **more)
-        heats.append(detector.maps(detector.prepare(image).scales)["hm"].numpy())
+        heats.append(detector.maps(detector.prepare(image).scales)["hm"].whole().numpy())
     plain, turned, coarse = heats
     np.testing.assert_allclose(turned, plain, atol=1e-4)
     assert coarse.dtype == np.float32  # the network's sums are short, what is read off is not

@@ -13,10 +13,10 @@ from torch import nn
 
 from centernet.datasets.published import PUBLISHED
 from centernet.detectors.detector import Detector
-from centernet.heads.peaks import gather
+from centernet.heads.head_map import FlipAverage, Lazy
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.hourglass import Hourglass
-from centernet.models.sparse import MeanOfTwins, PointHead, SparseMap
+from centernet.models.sparse import PointHead
 from centernet.structures.detections import Detections
 from centernet.tasks import TASKS
 from centernet.tasks.task import Task
@@ -152,10 +152,11 @@ def test_heads_that_are_read_at_places_are_computed_there(name: str) -> None:
     assert fast._sparse() == SPARSE[name]
     assert plain._sparse() == frozenset()
     x = torch.randn(1, 3, 96, 96).to(memory_format=torch.channels_last)
-    raw = fast.model.last_maps(x, fast.task.sparse)
-    assert {n for n, m in raw.items() if isinstance(m, SparseMap)} == SPARSE[name]
+    raw, put_off = fast.model.last_maps(x, fast.task.sparse)
+    assert set(put_off) == SPARSE[name]
     whole = fast.model(x, last_only=True)[-1]
-    assert all(raw[n].shape == whole[n].shape for n in raw)
+    assert set(raw) | set(put_off) == set(whole)
+    assert all(maps[n].shape == whole[n].shape for maps in (raw, put_off) for n in maps)
 
 
 @pytest.mark.parametrize("k", [1, 40, 2000])
@@ -166,25 +167,26 @@ def test_values_of_a_sparse_map(name: str, k: int) -> None:
     task, model = fast.task, fast.model
     x = torch.randn(4, 3, 96, 64).to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        sparse, whole = (task.activate(model.last_maps(x, s)) for s in (task.sparse, ()))
+        sparse, whole = (task.activate(*model.last_maps(x, s)) for s in (task.sparse, ()))
         for few, every in ((sparse, whole), (task.merge_flip(sparse), task.merge_flip(whole))):
             assert set(few) == set(every)
-            put_off = [n for n, m in few.items() if isinstance(m, SparseMap | MeanOfTwins)]
+            put_off = [n for n, m in few.items() if isinstance(m, Lazy | FlipAverage)]
             assert {n.removeprefix("mirrored.") for n in put_off} == SPARSE[name]
             for n in put_off:
-                index = torch.randint(24 * 16, (len(every[n]), k))
+                index = torch.randint(24 * 16, (every[n].shape[0], k))
                 index[:, 0] = 24 * 16 - 1
                 assert few[n].shape == every[n].shape
-                torch.testing.assert_close(gather(few[n], index), gather(every[n], index))
+                torch.testing.assert_close(few[n].at(index), every[n].at(index))
+                torch.testing.assert_close(few[n].whole(), every[n].whole())
 
 
 def test_what_the_flip_test_averages() -> None:
     fast, _ = detectors("ddd")
-    raw = fast.model.last_maps(torch.randn(2, 3, 64, 64), fast.task.sparse)
-    merged = fast.task.merge_flip(raw)
+    maps = fast.task.activate(*fast.model.last_maps(torch.randn(2, 3, 64, 64), fast.task.sparse))
+    merged = fast.task.merge_flip(maps)
     kinds = {name: type(merged[name]) for name in SPARSE["ddd"]}
-    assert kinds.pop("reg") is SparseMap
-    assert set(kinds.values()) == {MeanOfTwins}
+    assert kinds.pop("reg") is Lazy
+    assert set(kinds.values()) == {FlipAverage}
 
 
 def test_heads_of_another_form_are_computed_whole() -> None:
@@ -203,9 +205,9 @@ def test_heads_of_another_form_are_computed_whole() -> None:
     model.heads["wh"] = nn.Sequential(
         nn.Conv2d(64, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, padding=1)
     )
-    maps = model.last_maps(torch.randn(1, 3, 64, 64), {"wh", "reg"})
-    assert isinstance(maps["wh"], torch.Tensor)
-    assert isinstance(maps["reg"], SparseMap)
+    maps, put_off = model.last_maps(torch.randn(1, 3, 64, 64), {"wh", "reg"})
+    assert "wh" in maps
+    assert set(put_off) == {"reg"}
 
 
 def test_half_precision_is_that_of_the_network() -> None:
@@ -213,7 +215,7 @@ def test_half_precision_is_that_of_the_network() -> None:
     assert {p.dtype for p in fast.model.parameters()} == {torch.bfloat16}
     assert {p.dtype for p in plain.model.parameters()} == {torch.float32}
     image = np.random.default_rng(2).integers(0, 256, (90, 120, 3), dtype=np.uint8)
-    heats = [d.maps(d.prepare(image).scales)["hm"].numpy() for d in (fast, plain)]
+    heats = [d.maps(d.prepare(image).scales)["hm"].whole().numpy() for d in (fast, plain)]
     assert heats[0].dtype == np.float32
     assert 0 < np.abs(heats[0] - heats[1]).mean() < 0.02
 

@@ -9,16 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centernet.datasets.published import PUBLISHED
+from centernet.heads.head_map import Logits
 from centernet.heads.peak_scan import scan, scan_logits
 from centernet.heads.peaks import (
     Peaks,
     best_peaks,
     best_peaks_of_each,
+    gather,
     local_maxima,
     top_k,
     top_k_of_each,
 )
-from centernet.models.sparse import Logits
 from centernet.tasks import TASKS
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -115,9 +116,9 @@ def test_logits_have_the_peaks_of_their_sigmoid(
     for value in (np.nan, -np.nan, np.inf, -np.inf)[: 4 if strange else 0]:
         raw.view(-1)[torch.randint(raw.numel(), (strange,), generator=random)] = value
     logits = Logits(raw.to(memory_format=layout))
-    pairs = [(best_peaks(logits, k, kernel), top_k(local_maxima(logits.whole(), kernel), k))]
+    pairs = [(logits.peaks(k, kernel), top_k(local_maxima(logits.whole(), kernel), k))]
     each = top_k_of_each(local_maxima(logits.whole(), kernel), k)
-    pairs.append((best_peaks_of_each(logits, k, kernel), each))
+    pairs.append((logits.peaks_of_each(k, kernel), each))
     for found, expected in pairs:
         found, expected = (Peaks(*(v.flatten(1) for v in peaks)) for peaks in (found, expected))
         for image in range(shape[0]):
@@ -162,7 +163,8 @@ def test_single_places_of_logits() -> None:
     for size in ((16, 24), (5, 5)):
         logits = Logits(torch.randn(2, 3, *size, generator=random) * 4)
         index = torch.randint(size[0] * size[1], (2, 3, 21), generator=random)
-        assert torch.equal(logits.at(index), logits.whole().flatten(2).gather(2, index))
+        assert torch.equal(logits.at_each(index), logits.whole().flatten(2).gather(2, index))
+        assert torch.equal(logits.at(index[:, 0]), gather(logits.whole(), index[:, 0]))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -206,7 +208,7 @@ def test_tasks_decode_logits_to_the_same_bits(name: str, data: str) -> None:
     }
     assert task.peaked
     whole = task.decode(task.activate(raw), 40)
-    kept = task.activate(raw | {head: Logits(raw[head]) for head in task.peaked})
+    kept = task.activate(raw, logits=task.peaked)
     assert all(isinstance(kept[head], Logits) for head in task.peaked)
     for field, value in task.decode(kept, 40).items():
         assert torch.equal(value, whole[field])
@@ -226,9 +228,7 @@ def test_a_broken_image_harms_no_other(name: str, whole: bool) -> None:
     for value in broken.values():
         value[0] = torch.nan
     clean, spoiled = (
-        task.decode(
-            task.activate(maps | ({} if whole else {h: Logits(maps[h]) for h in task.peaked})), 10
-        )
+        task.decode(task.activate(maps, logits=() if whole else task.peaked), 10)
         for maps in (raw, broken)
     )
     assert not all(value[0].isfinite().all() for value in spoiled.values())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from centernet.geometry.affine import affine, transform
 from centernet.geometry.cuboids import corners, observation_angle, project, wrap
 from centernet.geometry.view import View
+from centernet.heads.head_map import dense
 from centernet.heads.orientation import InBins, from_bins, mirror_bins, to_bins
 from centernet.structures.objects import Cuboids, Objects
 from tests.parity_cases import cases, recipe
@@ -31,7 +32,7 @@ def ddd_task(case: Any) -> Any:
 
 def decoded(task: Any, case: Any) -> dict[str, np.ndarray]:
     maps = {name: torch.from_numpy(value) for name, value in case.inputs.items()}
-    return {k: v.numpy() for k, v in task.decode(maps, case.params["K"]).items()}
+    return {k: v.numpy() for k, v in task.decode(dense(maps), case.params["K"]).items()}
 
 
 def recorded_alphas(rows: np.ndarray) -> np.ndarray:
@@ -182,7 +183,7 @@ def perfect_maps(task: Any, targets: dict[str, np.ndarray]) -> dict[str, torch.T
 def test_decodes_what_it_encoded(objects: Objects) -> None:
     task = make_task("ddd", "kitti", [])
     targets = task.encode(objects.warp(WHOLE, (MAP[1], MAP[0])), MAP)
-    arrays = {k: v.numpy() for k, v in task.decode(perfect_maps(task, targets), 50).items()}
+    arrays = {k: v.numpy() for k, v in task.decode(dense(perfect_maps(task, targets)), 50).items()}
     [found] = task.finish(arrays, [WHOLE], MAP, [CAMERA])
     found = found.select(found.scores == 1)
     assert len(found) == len(objects)
@@ -226,7 +227,7 @@ def test_without_box_heads_a_box_is_where_the_corners_are_seen() -> None:
     objects = one_object()
     targets = task.encode(objects.warp(WHOLE, (MAP[1], MAP[0])), MAP)
     assert "wh" not in targets
-    arrays = {k: v.numpy() for k, v in task.decode(perfect_maps(task, targets), 50).items()}
+    arrays = {k: v.numpy() for k, v in task.decode(dense(perfect_maps(task, targets)), 50).items()}
     [found] = task.finish(arrays, [WHOLE], MAP, [CAMERA])
     best, solid = found.select([0]), found.cuboids.select([0])
     seen = project(corners(solid.dimensions, solid.locations, solid.rotations), CAMERA)[0]

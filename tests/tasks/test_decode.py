@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from centernet.geometry.view import View
+from centernet.heads.head_map import dense
 from tests.parity_cases import cases, recipe
 from tests.tasks.recorded import make_task
 
@@ -19,7 +20,7 @@ def ctdet_task(case):
 
 def decoded(task, case):
     maps = {name: torch.from_numpy(value) for name, value in case.inputs.items()}
-    return {k: v.numpy() for k, v in task.decode(maps, case.params["K"]).items()}
+    return {k: v.numpy() for k, v in task.decode(dense(maps), case.params["K"]).items()}
 
 
 def assert_ranked(recorded, ours, **tolerance):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from centernet.geometry.view import View
 from centernet.heads import grouping
 from centernet.heads.grouping import aggregate_edges, group
+from centernet.heads.head_map import dense
 from centernet.heads.peaks import Peaks
 from centernet.models.model import create_model
 from centernet.structures.detections import Detections
@@ -44,7 +45,7 @@ def recorded_task(case: Any) -> Exdet:
 
 def decoded(task: Exdet, maps: dict[str, Any], k: int) -> dict[str, np.ndarray]:
     tensors = {name: torch.as_tensor(value) for name, value in maps.items()}
-    return {name: value.numpy() for name, value in task.decode(tensors, k).items()}
+    return {name: value.numpy() for name, value in task.decode(dense(tensors), k).items()}
 
 
 @pytest.mark.parametrize("case", cases("decode/exdet"))
@@ -227,7 +228,7 @@ def outlines(draw: Any) -> Objects:
 @given(outlines())
 def test_decodes_what_it_encoded(objects: Objects) -> None:
     task = make_task("exdet", "coco", [], 5)
-    found = task.decode(perfect_maps(task, task.encode(objects, SIZE)), 30)  # type: ignore[arg-type]
+    found = task.decode(dense(perfect_maps(task, task.encode(objects, SIZE))), 30)  # type: ignore[arg-type]
     for name in ("boxes", "extremes"):
         for index, wanted in zip(objects.classes, getattr(objects, name), strict=True):
             best = np.flatnonzero(found["classes"][0].numpy() == index)[0]  # best first
@@ -273,7 +274,7 @@ def test_flip_test_joins_what_the_mirrored_image_shows() -> None:
         )
         for p in (points, mirrored.astype(np.float32))
     ]
-    both = task.merge_flip({name: torch.cat([m[name] for m in maps]) for name in task.heads})
+    both = task.merge_flip(dense({name: torch.cat([m[name] for m in maps]) for name in task.heads}))
     found = task.decode(both, 10)
     assert found["boxes"].shape == (1, 2 * exdet.GROUPS, 4)
     for row in (0, exdet.GROUPS):
@@ -291,7 +292,7 @@ def test_the_fault_of_the_published_detector_can_be_repeated() -> None:
     task = make_task("exdet", "coco", ["--agnostic_ex"], 2)
     faulty = Exdet(task.info, task.options, half_mirrored=True)
     maps = random_maps(task, 0)
-    right, wrong = task.decode(maps, 20), faulty.decode(maps, 20)
+    right, wrong = (each.decode(dense(maps), 20) for each in (task, faulty))
     half = exdet.GROUPS // 2
     assert (right["scores"][0] > 0).sum() > half
     for name in right:
@@ -351,12 +352,12 @@ def test_decoding_exports() -> None:
 
     class Decoder(torch.nn.Module):
         def forward(self, maps: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-            return task.decode(maps, 9)
+            return task.decode(dense(maps), 9)
 
     program = torch.export.export(Decoder(), (random_maps(task, 1),), strict=False)
     other = random_maps(task, 2)
     for name, value in program.module()(other).items():
-        torch.testing.assert_close(value, task.decode(other, 9)[name])
+        torch.testing.assert_close(value, task.decode(dense(other), 9)[name])
 
 
 def test_weights_of_extremenet_fit() -> None:

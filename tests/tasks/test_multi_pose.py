@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from centernet.datasets.source import Info
 from centernet.external.nms import GAUSSIAN, soft_nms
 from centernet.geometry.view import View
+from centernet.heads.head_map import dense
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
@@ -46,7 +47,7 @@ def recorded_task(case: Any) -> MultiPose:
 
 def decoded(task: MultiPose, maps: dict[str, Any], k: int) -> dict[str, np.ndarray]:
     tensors = {name: torch.as_tensor(value) for name, value in maps.items()}
-    return {name: value.numpy() for name, value in task.decode(tensors, k).items()}
+    return {name: value.numpy() for name, value in task.decode(dense(tensors), k).items()}
 
 
 def assert_ranked(recorded: np.ndarray, ours: np.ndarray) -> None:
@@ -125,7 +126,7 @@ def test_decodes_what_it_encoded(drawn: tuple[Info, MultiPoseOptions, Objects]) 
     task = MultiPose(info, options)
     targets = task.encode(objects, SIZE)
     maps = perfect_maps(task, targets)
-    found = task.decode(maps, 50)
+    found = task.decode(dense(maps), 50)
     real = found["scores"][0] == 1
     order = np.argsort(targets["ind"][: len(objects)])
     centres = found["boxes"][0][real].view(-1, 2, 2).mean(1).int()
@@ -163,7 +164,7 @@ def snapped(heat: list[tuple[int, int, float]], **flags: bool) -> tuple[np.ndarr
     maps["hm_hp"] = torch.zeros(1, 1, *SIZE)
     for x, y, value in heat:
         maps["hm_hp"][0, 0, y, x] = value
-    found = task.decode(maps, 4)
+    found = task.decode(dense(maps), 4)
     return found["keypoints"][0, 0, 0].numpy(), found["joint_scores"][0, 0].numpy()
 
 
@@ -193,7 +194,7 @@ def test_joint_scores_without_heat_maps_are_the_persons() -> None:
     task = MultiPose(skeleton_info(2), MultiPoseOptions(not_hm_hp=True))
     maps = perfect_maps(task, task.encode(one_person([[12, 12, 2], [20, 20, 1]]), SIZE))
     maps["hm"] *= 0.7
-    found = task.decode(maps, 1)
+    found = task.decode(dense(maps), 1)
     np.testing.assert_allclose(found["joint_scores"][0, 0], 0.7)
 
 
@@ -203,9 +204,13 @@ def test_without_box_sizes_the_joints_span_the_box() -> None:
     targets = task.encode(one_person([[10.25, 12.5, 2], [20.5, 26.75, 2], [15, 13, 1]]), SIZE)
     assert "wh" not in targets
     maps = perfect_maps(task, targets)
-    np.testing.assert_allclose(task.decode(maps, 1)["boxes"][0, 0], [10.25, 12.5, 20.5, 26.75])
+    np.testing.assert_allclose(
+        task.decode(dense(maps), 1)["boxes"][0, 0], [10.25, 12.5, 20.5, 26.75]
+    )
     maps["hps"] *= 0.9  # peaks beyond what the vectors span still draw the joints
-    np.testing.assert_allclose(task.decode(maps, 1)["boxes"][0, 0], [10.25, 12.5, 20.5, 26.75])
+    np.testing.assert_allclose(
+        task.decode(dense(maps), 1)["boxes"][0, 0], [10.25, 12.5, 20.5, 26.75]
+    )
 
 
 def test_nobody_without_labelled_joints_teaches_a_size() -> None:
@@ -265,12 +270,12 @@ def test_flip_test_follows_the_pairs_of_the_data(joints: int) -> None:
     width = SIZE[1]
     mirrored = upright.flip(width, pairs)
     both = [perfect_maps(task, task.encode(o, SIZE)) for o in (upright, mirrored)]
-    merged = task.merge_flip({n: torch.cat([m[n] for m in both]) for n in task.heads})
+    merged = task.merge_flip(dense({n: torch.cat([m[n] for m in both]) for n in task.heads}))
     # Boxes and joints are mirrored to width - 1 - x, cells likewise: only the fractions differ.
     found = task.decode(merged, 1)
     np.testing.assert_allclose(found["keypoints"][0, 0], points[0, :, :2], atol=1.01)
-    swapped = task.merge_flip({n: torch.cat([both[0][n]] * 2) for n in task.heads})
-    assert not torch.allclose(swapped["hps"], merged["hps"])
+    swapped = task.merge_flip(dense({n: torch.cat([both[0][n]] * 2) for n in task.heads}))
+    assert not torch.allclose(swapped["hps"].whole(), merged["hps"].whole())
 
 
 @pytest.mark.parametrize("joints", [1, 4, 17])
@@ -295,13 +300,13 @@ def test_squared_error_reads_the_joints_heat_as_it_is() -> None:
     task = MultiPose(skeleton_info(2), MultiPoseOptions(mse_loss=True))
     raw = {name: torch.full((1, head.channels, 4, 4), 0.5) for name, head in task.heads.items()}
     maps = task.activate(raw)
-    assert (maps["hm_hp"] == 0.5).all()
-    assert maps["hm"][0, 0, 0, 0] == pytest.approx(1 / (1 + np.exp(-0.5)))
+    assert (maps["hm_hp"].whole() == 0.5).all()
+    assert maps["hm"].whole()[0, 0, 0, 0] == pytest.approx(1 / (1 + np.exp(-0.5)))
     heat = torch.zeros(1, 2, 4, 4)
     [loss] = [term.loss for term in task.terms if term.heads == ("hm_hp",)]
     assert loss([raw["hm_hp"]], {"hm_hp": heat}) == pytest.approx(0.25)
     raw["hm_hp"][:] = 3.0
-    arrays = decoded(task, task.activate(raw), 2)
+    arrays = {n: v.numpy() for n, v in task.decode(maps, 2).items()}
     [found] = task.finish(arrays, [View((8, 8), 16.0)], (4, 4))
     assert found.keypoints[:, :, 2].max() <= 1  # a score, whatever was predicted
 

@@ -16,6 +16,7 @@ from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
 from centernet.geometry.view import View, divisible, map_size
 from centernet.heads.centre_check import CornerPairs, centre_scores
+from centernet.heads.head_map import dense
 from centernet.heads.targets import draw_gaussian
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES
@@ -254,7 +255,7 @@ def test_decodes_what_it_encoded(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     """Every object comes back with its class, its centre and a score of 1, and nothing else."""
     boxes, classes = drawn
     task = task_with()
-    found = task.decode(perfect_maps(task, task.encode(Objects(boxes, classes), SIZE)), 100)
+    found = task.decode(dense(perfect_maps(task, task.encode(Objects(boxes, classes), SIZE))), 100)
     arrays = {name: value.numpy() for name, value in found.items()}
     view = View((SIZE[1] / 2, SIZE[0] / 2), (float(SIZE[1]), float(SIZE[0])))
     [pairs] = task.finish(arrays, [view], SIZE)
@@ -339,7 +340,9 @@ def test_a_mirrored_image_gives_its_detections_mirrored_back() -> None:
         perfect_maps(task, task.encode(Objects(b, np.zeros(1, np.int64)), SIZE))
         for b in (box, mirrored)
     ]
-    maps = task.merge_flip({name: torch.cat([one[name] for one in both]) for name in task.heads})
+    maps = task.merge_flip(
+        dense({name: torch.cat([one[name] for one in both]) for name in task.heads})
+    )
     found = task.decode(maps, 100)
     count = found["scores"].shape[1] // 2
     for row in (0, count):
@@ -358,11 +361,11 @@ def test_decoding_exports() -> None:
 
     class Decoder(torch.nn.Module):
         def forward(self, maps: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-            return task.decode(maps, 100)
+            return task.decode(dense(maps), 100)
 
     program = torch.export.export(Decoder(), (given,), strict=False)
     for name, value in program.module()(other).items():
-        torch.testing.assert_close(value, task.decode(other, 100)[name])
+        torch.testing.assert_close(value, task.decode(dense(other), 100)[name])
 
 
 def test_a_test_moves_whole_pixels_and_training_crops_as_large_as_the_input() -> None:

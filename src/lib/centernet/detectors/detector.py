@@ -29,14 +29,15 @@ from centernet.geometry.view import Size, divisible, map_size
 from centernet.io.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
 from centernet.models.fuse import fused
 from centernet.models.model import CenterNet
-from centernet.models.sparse import Logits
+from centernet.models.sparse import SparseMap
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 
 if TYPE_CHECKING:
+    from centernet.heads.head_map import Maps
     from centernet.structures.objects import Objects
     from centernet.tasks.oracle import Oracle
-    from centernet.tasks.task import Maps, Task
+    from centernet.tasks.task import Task
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # Images of one shape are collected from this many batches when shapes vary.
@@ -276,17 +277,19 @@ class Detector:
         with self.timings.stage("net"):
             batch: Tensor = to_batch([prepared.input for prepared in inputs], self.flip_test)
             batch = batch.to(self.device, memory_format=self.layout)
-            raw = self._raw(batch, sparse)
-            maps = self.task.activate(raw | {name: Logits(raw[name]) for name in peaked})
+            raw, put_off = self._raw(batch, sparse)
+            maps = self.task.activate(raw, put_off, peaked)
             maps = self.task.merge_flip(maps) if self.flip_test else maps
         truths = [prepared.truth for prepared in inputs if prepared.truth is not None]
         return self.oracle.correct(maps, truths) if self.oracle and truths else maps
 
-    def _raw(self, batch: Tensor, sparse: Collection[str]) -> Maps:
+    def _raw(
+        self, batch: Tensor, sparse: Collection[str]
+    ) -> tuple[dict[str, Tensor], dict[str, SparseMap]]:
         if self.fuse:
             return self.model.last_maps(batch.to(dtype=self.precision), sparse)
         with self._autocast():
-            return self.model(batch, last_only=True)[-1]
+            return self.model(batch, last_only=True)[-1], {}
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision is None:

@@ -34,5 +34,5 @@ class Sketches:
         size = seen.shape[0], seen.shape[1]
         for head, maps in self.detector.maps([prepared]).items():
             if head.startswith("hm"):
-                heat = heat_map(maps[0].float().cpu().numpy(), size, self.theme)
+                heat = heat_map(maps.whole()[0].float().cpu().numpy(), size, self.theme)
                 save_picture(self.folder / f"{name}_{head}.jpg", blend(seen, heat))

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from centernet.models.sparse import WHOLE
 from centernet.runtime.jit import njit
+
+# torch.sigmoid takes so many values at once; a rest below that it rounds in another way.
+WHOLE = 32
 
 BLOCK = 64  # cells
 STREAMS = 4  # parts of a map that are read side by side, which is how memory is fastest

@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.heads.peak_scan import Found, scan, scan_logits
-from centernet.models.sparse import Logits, MeanOfTwins, SparseMap
+from centernet.heads.peak_scan import Found, scan
 from centernet.runtime.exporting import at_most
 
 
@@ -28,6 +27,12 @@ class Peaks(NamedTuple):
     y: Tensor  # float32, whole pixels
     x: Tensor
 
+    def of_each(self, channels: int) -> Peaks:
+        """Peaks (B * C, K) of maps (B * C, 1, H, W) as those (B, C, K) of every channel."""
+        scores, index, _, y, x = (field.unflatten(0, (-1, channels)) for field in self)
+        classes = torch.arange(channels, device=index.device).view(1, -1, 1).expand_as(index)
+        return Peaks(scores, index, classes, y, x)
+
 
 def local_maxima(heat: Tensor, kernel: int = 3) -> Tensor:
     """`heat` where it is the maximum of its `kernel` x `kernel` surroundings, 0 elsewhere."""
@@ -35,51 +40,37 @@ def local_maxima(heat: Tensor, kernel: int = 3) -> Tensor:
     return heat * (highest == heat).to(heat.dtype)
 
 
-def best_peaks(heat: Tensor | Logits, k: int, kernel: int = 3) -> Peaks:
+def best_peaks(heat: Tensor, k: int, kernel: int = 3) -> Peaks:
     """The `k` highest of the local maxima of `heat`, over all classes: `top_k` of `local_maxima`.
 
     Of equal ones a scan on the CPU puts those of the lower class, then place, first; which are
-    found is never its choice, but `top_k`'s. `Logits` have the peaks of their map, to the bit.
+    found is never its choice, but `top_k`'s.
     """
-    *_, height, width = heat.shape
-    if isinstance(heat, Logits):
-        found = _scanned(scan_logits, heat.raw, k, kernel)
-        if found is None:
-            return best_peaks(heat.whole(), k, kernel)
-    else:
-        found = _scanned(scan, heat, k, kernel)
-        if found is None:
-            return top_k(local_maxima(heat, kernel), k)
-    return _peaks(*found, height, width)
+    found = scanned(scan, heat, k, kernel)
+    return top_k(local_maxima(heat, kernel), k) if found is None else found
 
 
-def best_peaks_of_each(heat: Tensor | Logits, k: int, kernel: int = 3) -> Peaks:
+def best_peaks_of_each(heat: Tensor, k: int, kernel: int = 3) -> Peaks:
     """The `k` highest local maxima of every channel; fields are (B, C, K)."""
     batch, channels, height, width = heat.shape
-    apart = batch * channels, 1, height, width
-    if isinstance(heat, Logits):
-        found = _scanned(scan_logits, heat.raw.reshape(apart), k, kernel)
-        if found is None:
-            return best_peaks_of_each(heat.whole(), k, kernel)
-    else:
-        found = _scanned(scan, heat.reshape(apart), k, kernel)
-        if found is None:
-            return top_k_of_each(local_maxima(heat, kernel), k)
-    scores, index = (field.view(batch, channels, -1) for field in found)
-    y = index // width
-    classes = torch.arange(channels).view(1, -1, 1).expand_as(index)
-    return Peaks(scores, index, classes, y.float(), (index - y * width).float())
+    found = scanned(scan, heat.reshape(batch * channels, 1, height, width), k, kernel)
+    if found is None:
+        return top_k_of_each(local_maxima(heat, kernel), k)
+    return found.of_each(channels)
 
 
-def _scanned(
+def scanned(
     method: Callable[[NDArray, int, int], Found | None], heat: Tensor, k: int, kernel: int
-) -> tuple[Tensor, Tensor] | None:
-    """Scores and flat places (B, K) by a compiled scan, where it can be used and finds them."""
+) -> Peaks | None:
+    """Peaks by a compiled scan of `heat` (B, C, H, W), where it can be used and finds them."""
     tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
     if tracing or heat.device.type != "cpu" or heat.dtype != torch.float32 or heat.requires_grad:
         return None
     found = method(heat.numpy(), min(k, heat[0].numel()), kernel // 2)
-    return None if found is None else (torch.from_numpy(found[0]), torch.from_numpy(found[1]))
+    if found is None:
+        return None
+    scores, flat = (torch.from_numpy(field) for field in found)
+    return _peaks(scores, flat, heat.shape[2], heat.shape[3])
 
 
 def top_k(heat: Tensor, k: int) -> Peaks:
@@ -121,10 +112,8 @@ def top_k_by_class(heat: Tensor, k: int) -> Peaks:
     return Peaks(scores, *(field.gather(1, order) for field in each[1:]))
 
 
-def gather(maps: Tensor | SparseMap | MeanOfTwins, index: Tensor) -> Tensor:
+def gather(maps: Tensor, index: Tensor) -> Tensor:
     """Values of `maps` (B, C, H, W) at `index` (B, K): (B, K, C)."""
-    if isinstance(maps, SparseMap | MeanOfTwins):
-        return maps.at(index).squeeze(3).transpose(1, 2)
     wanted = index.unsqueeze(1).expand(-1, maps.shape[1], -1)  # (B, C, K)
     return maps.flatten(2).gather(2, wanted).transpose(1, 2)
 

@@ -79,8 +79,10 @@ class CenterNet(nn.Module):
         seen = self.seen(feature, stage)
         return {name: self.head(name, stage)(seen[self.pooling_of[name]]) for name in self.heads}
 
-    def last_maps(self, x: Tensor, sparse: Collection[str] = ()) -> dict[str, Tensor | SparseMap]:
-        """The raw maps of the last stage, those of the heads in `sparse` computed where asked.
+    def last_maps(
+        self, x: Tensor, sparse: Collection[str] = ()
+    ) -> tuple[dict[str, Tensor], dict[str, SparseMap]]:
+        """The raw maps of the last stage, and those of the heads in `sparse`, computed where asked.
 
         Heads without hidden layers or of one that sees one place at a time can be put off; others
         are computed whatever `sparse` says.
@@ -88,12 +90,16 @@ class CenterNet(nn.Module):
         features = self.backbone(x)
         stage = len(features) - 1
         seen = self.seen(features[stage], stage)
-        maps: dict[str, Tensor | SparseMap] = {}
+        maps: dict[str, Tensor] = {}
+        put_off: dict[str, SparseMap] = {}
         for name in self.heads:
             head, feature = self.head(name, stage), seen[self.pooling_of[name]]
             point = PointHead.of(head) if name in sparse else None
-            maps[name] = head(feature) if point is None else SparseMap(feature, point)
-        return maps
+            if point is None:
+                maps[name] = head(feature)
+            else:
+                put_off[name] = SparseMap(feature, point)
+        return maps, put_off
 
     def seen(self, feature: Tensor, stage: int) -> dict[str | None, Tensor]:
         """What the heads of one stage see of its feature map, by the name of the pooling."""

@@ -7,7 +7,6 @@ that there is nothing else to compute; the values are those of the whole map, to
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,11 +17,6 @@ from centernet.models.networks.hourglass import Convolution
 
 # Gathering the surroundings of a place costs more than passing by it: from here on all is computed.
 MANY = 0.5  # of the places of a map
-
-# torch.sigmoid takes so many values at once; a rest below that it rounds in another way.
-WHOLE = 32
-
-Change = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -93,14 +87,10 @@ def surroundings(feature: Tensor, index: Tensor, size: tuple[int, int]) -> Tenso
 
 @dataclass(frozen=True)
 class SparseMap:
-    """The map that `head` makes of `feature` (B, C, H, W), not yet computed anywhere.
-
-    `change` is done to its float32 values (B, channels, K, 1), place by place.
-    """
+    """The raw map that `head` makes of `feature` (B, C, H, W), not yet computed anywhere."""
 
     feature: Tensor
     head: PointHead
-    change: Change | None = None
 
     @property
     def shape(self) -> torch.Size:
@@ -109,69 +99,20 @@ class SparseMap:
         batch, _, *size = self.feature.shape
         return torch.Size([batch, convs[-1].out_channels, *size])
 
+    def whole(self) -> Tensor:
+        """The map itself, float32."""
+        return self.head.whole(self.feature).float()
+
     def at(self, index: Tensor) -> Tensor:
-        """Values (B, channels, K, 1) at `index` (B, K) = y * W + x."""
+        """Float32 values (B, channels, K, 1) at `index` (B, K) = y * W + x."""
         height, width = self.feature.shape[2:]
         if index.shape[1] > MANY * height * width:
-            maps = self.head.whole(self.feature).flatten(2)
-            wanted = index.unsqueeze(1).expand(-1, maps.shape[1], -1)
-            values = maps.gather(2, wanted).unsqueeze(3)
-        else:
-            values = self.head.at(self.feature, index)
-        return values.float() if self.change is None else self.change(values.float())
+            maps = self.whole().flatten(2)
+            return maps.gather(2, index.unsqueeze(1).expand(-1, maps.shape[1], -1)).unsqueeze(3)
+        return self.head.at(self.feature, index).float()
 
-    def activated(self, change: Change | None) -> SparseMap:
-        """The same with `change` done to its values."""
-        return replace(self, change=change)
-
-    def chunk(self, parts: int) -> list[SparseMap]:
-        """As Tensor.chunk along the batch."""
-        return [replace(self, feature=part) for part in self.feature.chunk(parts)]
-
-
-@dataclass(frozen=True)
-class MeanOfTwins:
-    """The mean of the map of an image and that of its mirror image, brought back by `flip`.
-
-    `flip` mirrors the last dimension and may exchange channels and signs; values of one place are
-    columns of a map one wide, on which it does the latter alone.
-    """
-
-    upright: SparseMap
-    mirrored: SparseMap
-    flip: Change
-
-    @property
-    def shape(self) -> torch.Size:
-        """(B, channels, H, W) of the whole map."""
-        return self.upright.shape
-
-    def at(self, index: Tensor) -> Tensor:
-        """Values (B, channels, K, 1) at `index` (B, K) = y * W + x."""
-        width = self.shape[3]
-        across = index + (width - 1 - 2 * (index % width))
-        return (self.upright.at(index) + self.flip(self.mirrored.at(across))) / 2
-
-
-@dataclass(frozen=True)
-class Logits:
-    """A heat map (B, C, H, W) before its sigmoid, for those who read few places of it."""
-
-    raw: Tensor
-
-    @property
-    def shape(self) -> torch.Size:
-        """That of the map."""
-        return self.raw.shape
-
-    def whole(self) -> Tensor:
-        """The map itself."""
-        return torch.sigmoid(self.raw)
-
-    def at(self, index: Tensor) -> Tensor:
-        """Values (B, C, K) at `index` (B, C, K) = y * W + x, rounded as those of the whole map."""
-        if self.raw.numel() % WHOLE:
-            return self.whole().flatten(2).gather(2, index)
-        raw = self.raw.flatten(2).gather(2, index)
-        padded = F.pad(raw.flatten(), (0, -raw.numel() % WHOLE))
-        return torch.sigmoid(padded)[: raw.numel()].view_as(raw)
+    def halves(self) -> tuple[SparseMap, SparseMap]:
+        """Those of the first and of the second half of the batch."""
+        middle = self.feature.shape[0] // 2
+        first, second = self.feature[:middle], self.feature[middle:]
+        return replace(self, feature=first), replace(self, feature=second)

@@ -10,15 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from centernet.heads.head_map import Maps
 from centernet.heads.losses import Dense, Focal, Loss, MeanSquare, at_centres
-from centernet.heads.peaks import best_peaks, gather, mirror
+from centernet.heads.peaks import mirror
 from centernet.heads.spots import SUFFIX, no_spots
 from centernet.heads.targets import draw_gaussian, object_radius, spread_value
 from centernet.heads.term import Term
 from centernet.runtime.jit import njit
 from centernet.structures.objects import Objects
 from centernet.tasks.options import CtdetOptions
-from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+from centernet.tasks.task import Head, Task, sigmoid_heat
 
 
 class Ctdet(Task):
@@ -31,9 +32,9 @@ class Ctdet(Task):
     def make_heads(self) -> dict[str, Head]:
         options, classes = self.options, self.info.num_classes
         sizes = 2 * classes if options.cat_spec_wh else 2
-        heads = {"hm": self._heat(), "wh": Head(sizes, flip=mirror, sparse=True)}
+        heads = {"hm": self._heat(), "wh": Head(sizes, flip=mirror, reads="places")}
         if not options.not_reg_offset:
-            heads["reg"] = Head(2, sparse=True, oracle="offset")
+            heads["reg"] = Head(2, reads="places", oracle="offset")
         return heads
 
     def _heat(self) -> Head:
@@ -41,7 +42,7 @@ class Ctdet(Task):
         classes = self.info.num_classes
         if self.options.mse_loss:
             return Head(classes, activation=torch.relu, flip=mirror)
-        return sigmoid_heat(classes, peaked=True)
+        return sigmoid_heat(classes, reads="peaks")
 
     def make_terms(self) -> list[Term]:
         options = self.options
@@ -117,14 +118,14 @@ class Ctdet(Task):
 
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         """Boxes (B, K, 4), scores and classes (B, K) of the `k` highest peaks, in map pixels."""
-        peaks = best_peaks(maps["hm"], k)
-        sizes = gather(maps["wh"], peaks.index)  # (B, K, 2) or (B, K, 2 * classes)
+        peaks = maps["hm"].peaks(k)
+        sizes = maps["wh"].at(peaks.index)  # (B, K, 2) or (B, K, 2 * classes)
         if self.options.cat_spec_wh:
             pairs = sizes.unflatten(2, (-1, 2))
             chosen = peaks.classes.view(*peaks.classes.shape, 1, 1).expand(-1, -1, 1, 2)
             sizes = pairs.gather(2, chosen).squeeze(2)
         corner = torch.stack([peaks.x, peaks.y], dim=2)
-        centres = corner + (gather(maps["reg"], peaks.index) if "reg" in maps else 0.5)
+        centres = corner + (maps["reg"].at(peaks.index) if "reg" in maps else 0.5)
         boxes = torch.cat([centres - sizes / 2, centres + sizes / 2], dim=2)
         return {"boxes": boxes, "scores": peaks.scores, "classes": peaks.classes}
 

@@ -24,16 +24,17 @@ from centernet.datasets.source import Info
 from centernet.geometry.affine import transform
 from centernet.geometry.cuboids import bounding_boxes, corners, rotation_from, unproject
 from centernet.geometry.view import View
+from centernet.heads.head_map import Maps
 from centernet.heads.losses import DISTANCES, AtCentres, Focal, Loss, sigmoid_square
 from centernet.heads.orientation import CHANNELS, InBins, from_bins, mirror_bins, to_bins
-from centernet.heads.peaks import best_peaks, gather, mirror
+from centernet.heads.peaks import mirror
 from centernet.heads.targets import draw_gaussian, gaussian_radius
 from centernet.heads.term import Term
 from centernet.runtime.jit import njit
 from centernet.structures.detections import Detections
 from centernet.structures.objects import Cuboids, Objects
 from centernet.tasks.options import DddOptions
-from centernet.tasks.task import Head, Maps, Task, sigmoid_heat, ways_back
+from centernet.tasks.task import Head, Task, sigmoid_heat, ways_back
 
 IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted
 
@@ -65,9 +66,9 @@ class Ddd(Task):
 
     def make_heads(self) -> dict[str, Head]:
         options = self.options
-        read_off = partial(Head, sparse=True)
+        read_off = partial(Head, reads="places")
         heads = {
-            "hm": sigmoid_heat(self.info.num_classes, peaked=True),
+            "hm": sigmoid_heat(self.info.num_classes, reads="peaks"),
             "dep": read_off(1, activation=depth_of, flip=mirror),
             "rot": read_off(CHANNELS, flip=mirror_bins),
             "dim": read_off(3, flip=mirror),
@@ -141,18 +142,18 @@ class Ddd(Task):
         and dimensions (B, K, 3: height width length) in metres; alphas (B, K), the observation
         angles. With `not_reg_bbox` a box has no extent; `finish` finds it.
         """
-        peaks = best_peaks(maps["hm"], k)
+        peaks = maps["hm"].peaks(k)
         corner = torch.stack([peaks.x, peaks.y], dim=2)
-        centres = corner + (gather(maps["reg"], peaks.index) if "reg" in maps else 0.5)
-        half = gather(maps["wh"], peaks.index) / 2 if "wh" in maps else torch.zeros_like(centres)
+        centres = corner + (maps["reg"].at(peaks.index) if "reg" in maps else 0.5)
+        half = maps["wh"].at(peaks.index) / 2 if "wh" in maps else torch.zeros_like(centres)
         return {
             "boxes": torch.cat([centres - half, centres + half], dim=2),
             "scores": peaks.scores,
             "classes": peaks.classes,
             "centres": centres,
-            "depths": gather(maps["dep"], peaks.index).squeeze(2),
-            "dimensions": gather(maps["dim"], peaks.index),
-            "alphas": from_bins(gather(maps["rot"], peaks.index)),
+            "depths": maps["dep"].at(peaks.index).squeeze(2),
+            "dimensions": maps["dim"].at(peaks.index),
+            "alphas": from_bins(maps["rot"].at(peaks.index)),
         }
 
     def finish(

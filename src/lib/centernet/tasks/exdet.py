@@ -19,8 +19,9 @@ from centernet.datasets.source import Info
 from centernet.geometry.view import View
 from centernet.heads import flipped
 from centernet.heads.grouping import BOTTOM, LEFT, RIGHT, TOP, aggregate_edges, group
+from centernet.heads.head_map import Maps
 from centernet.heads.losses import Focal, Loss, at_centres, sigmoid_square
-from centernet.heads.peaks import Peaks, gather, local_maxima, top_k_by_class
+from centernet.heads.peaks import Peaks, local_maxima, top_k_by_class
 from centernet.heads.targets import draw_gaussian, draw_wide_gaussian, object_radius
 from centernet.heads.term import Term
 from centernet.runtime.jit import njit
@@ -28,7 +29,7 @@ from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import ExdetOptions
-from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+from centernet.tasks.task import Head, Task, sigmoid_heat
 
 SIDES = ("t", "l", "b", "r")
 GROUPS = 1000  # objects read off the maps of one image
@@ -56,7 +57,7 @@ class Exdet(Task):
         heads = {f"hm_{side}": heat(points) for side in SIDES}
         heads["hm_c"] = heat(classes)
         if not self.options.not_reg_offset:
-            heads |= {f"reg_{side}": Head(2, sparse=True, oracle="offset") for side in SIDES}
+            heads |= {f"reg_{side}": Head(2, reads="places", oracle="offset") for side in SIDES}
         return heads
 
     def make_terms(self) -> list[Term]:
@@ -99,7 +100,7 @@ class Exdet(Task):
                 targets |= {f"reg_{side}": offsets[i], f"ind_{side}": index[i]}
         return targets
 
-    def merge_flip(self, maps: Mapping[str, Tensor]) -> Maps:
+    def merge_flip(self, maps: Maps) -> Maps:
         """Maps of [images, mirrored images], the latter as maps of their own."""
         return flipped.beside(maps)
 
@@ -123,11 +124,12 @@ class Exdet(Task):
 
     def _decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         peaks = self._peaks(maps, k)
-        images = range(maps["hm_c"].shape[0])
+        centre = maps["hm_c"].whole()
+        images = range(centre.shape[0])
         found = [
             group(
                 Peaks(*(field[image] for field in peaks)),
-                maps["hm_c"][image],
+                centre[image],
                 agnostic=self.options.agnostic_ex,
                 scores_thresh=self.options.scores_thresh,
                 center_thresh=self.options.center_thresh,
@@ -138,7 +140,7 @@ class Exdet(Task):
         scores, classes, members = (torch.stack(field) for field in zip(*found, strict=True))
         points = torch.stack([peaks.x, peaks.y], dim=3)  # (B, 4, K, 2)
         if "reg_t" in maps:
-            offsets = [gather(maps[f"reg_{s}"], peaks.index[:, i]) for i, s in enumerate(SIDES)]
+            offsets = [maps[f"reg_{s}"].at(peaks.index[:, i]) for i, s in enumerate(SIDES)]
             points = points + torch.stack(offsets, dim=1)
         else:
             points = points + 0.5
@@ -150,7 +152,7 @@ class Exdet(Task):
 
     def _peaks(self, maps: Maps, k: int) -> Peaks:
         """The `k` best of each side; fields are (B, 4, K)."""
-        heat = torch.stack([maps[f"hm_{side}"] for side in SIDES], dim=1)
+        heat = torch.stack([maps[f"hm_{side}"].whole() for side in SIDES], dim=1)
         weight = self.options.aggr_weight
         if weight > 0:
             along_x = aggregate_edges(heat[:, [TOP, BOTTOM]], -1, weight)

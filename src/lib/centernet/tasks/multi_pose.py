@@ -16,22 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from centernet.datasets.source import Info
+from centernet.heads.head_map import HeadMap, Maps
 from centernet.heads.losses import AtCentres, Dense, Focal, Loss, MeanSquare, at_centres
 from centernet.heads.peaks import (
-    best_peaks,
-    best_peaks_of_each,
-    gather,
     mirror,
     mirror_channels,
     mirror_vectors,
 )
 from centernet.heads.pose_targets import PoseTargets, encode_people
 from centernet.heads.term import Term
-from centernet.models.sparse import Logits
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Objects
 from centernet.tasks.options import MultiPoseOptions
-from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+from centernet.tasks.task import Head, Task, sigmoid_heat
 
 IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted
 SNAP_SCORE = 0.1  # a peak of a joint counts above this
@@ -56,16 +53,16 @@ class MultiPose(Task):
     def make_heads(self) -> dict[str, Head]:
         options, joints = self.options, len(self.info.joints)
         vectors = partial(mirror_vectors, pairs=self.info.flip_pairs)
-        heads = {"hm": sigmoid_heat(self.info.num_classes, peaked=True)}
+        heads = {"hm": sigmoid_heat(self.info.num_classes, reads="peaks")}
         if not options.not_reg_bbox:
-            heads["wh"] = Head(2, flip=mirror, sparse=True)
-        heads["hps"] = Head(2 * joints, flip=vectors, sparse=True, oracle="kps")
+            heads["wh"] = Head(2, flip=mirror, reads="places")
+        heads["hps"] = Head(2 * joints, flip=vectors, reads="places", oracle="kps")
         if not options.not_reg_offset:
-            heads["reg"] = Head(2, sparse=True, oracle="offset")
+            heads["reg"] = Head(2, reads="places", oracle="offset")
         if not options.not_hm_hp:
             heads["hm_hp"] = self._joint_heat()
         if not options.not_hm_hp and not options.not_reg_hp_offset:
-            heads["hp_offset"] = Head(2, sparse=True)
+            heads["hp_offset"] = Head(2, reads="places")
         return heads
 
     def _joint_heat(self) -> Head:
@@ -74,7 +71,7 @@ class MultiPose(Task):
         flip = partial(mirror_channels, pairs=self.info.flip_pairs)
         if self.options.mse_loss:
             return Head(joints, flip=flip, oracle="hmhp")
-        return sigmoid_heat(joints, flip=flip, peaked=True, oracle="hmhp")
+        return sigmoid_heat(joints, flip=flip, reads="peaks", oracle="hmhp")
 
     def make_terms(self) -> list[Term]:
         options, kind = self.options, self.options.reg_loss
@@ -160,14 +157,14 @@ class MultiPose(Task):
         keypoints (B, K, J, 2) are in map pixels; joint_scores (B, K, J) is the joint's heat where
         it lies, 0 outside the map, or the score of its object without heat maps of the joints.
         """
-        peaks = best_peaks(maps["hm"], k)
+        peaks = maps["hm"].peaks(k)
         cells = torch.stack([peaks.x, peaks.y], dim=2)
-        vectors = gather(maps["hps"], peaks.index).unflatten(2, (-1, 2))
+        vectors = maps["hps"].at(peaks.index).unflatten(2, (-1, 2))
         joints = cells.unsqueeze(2) + vectors
         boxes = torch.cat([joints.amin(2), joints.amax(2)], dim=2)
         if "wh" in maps:
-            half = gather(maps["wh"], peaks.index) / 2
-            centres = cells + (gather(maps["reg"], peaks.index) if "reg" in maps else 0.5)
+            half = maps["wh"].at(peaks.index) / 2
+            centres = cells + (maps["reg"].at(peaks.index) if "reg" in maps else 0.5)
             boxes = torch.cat([centres - half, centres + half], dim=2)
         scores = peaks.scores.unsqueeze(2).expand(-1, -1, joints.shape[2])
         if "hm_hp" in maps:
@@ -198,10 +195,10 @@ def snap(
     Only to a peak above SNAP_SCORE, inside the object's box (if `within`) and in its reach; other
     joints stay where the vectors put them. Returns the joints and their scores (B, K, J).
     """
-    peaks = best_peaks_of_each(maps["hm_hp"], k)  # each (B, J, M)
+    peaks = maps["hm_hp"].peaks_of_each(k)  # each (B, J, M)
     places = torch.stack([peaks.x, peaks.y], dim=3)
     if "hp_offset" in maps:
-        offsets = gather(maps["hp_offset"], peaks.index.flatten(1))
+        offsets = maps["hp_offset"].at(peaks.index.flatten(1))
         places = places + offsets.unflatten(1, peaks.index.shape[1:])
     else:
         places = places + 0.5
@@ -219,11 +216,10 @@ def snap(
     return placed.transpose(1, 2), scores.transpose(1, 2)
 
 
-def heat_at(heat: Tensor | Logits, points: Tensor) -> Tensor:
+def heat_at(heat: HeadMap, points: Tensor) -> Tensor:
     """`heat` (B, J, H, W) in the cells of `points` (B, J, K, 2 as x y); 0 outside: (B, J, K)."""
     height, width = heat.shape[-2:]
     x, y = points.floor().unbind(3)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     index = torch.where(inside, y * width + x, 0).long()  # a NaN is outside too
-    values = heat.at(index) if isinstance(heat, Logits) else heat.flatten(2).gather(2, index)
-    return values * inside
+    return heat.at_each(index) * inside

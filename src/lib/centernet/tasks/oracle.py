@@ -13,11 +13,12 @@ from torch import Tensor
 
 from centernet.geometry.view import View
 from centernet.heads import flipped
+from centernet.heads.head_map import Maps, dense
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Objects
 
 if TYPE_CHECKING:
-    from centernet.tasks.task import Maps, Task
+    from centernet.tasks.task import Task
 
 Targets = Mapping[str, Tensor]
 
@@ -51,7 +52,7 @@ class Oracle:
 
     def truth(
         self, objects: Objects, view: View, size: tuple[int, int], *, mirrored: bool = False
-    ) -> Maps:
+    ) -> dict[str, Tensor]:
         """{head: (C, h, w)} of an image's `objects`, for maps of `size` (h, w) that show `view`.
 
         Activated maps; NaN where nothing is known: there the network's own answer stands. Regions
@@ -68,7 +69,7 @@ class Oracle:
             truth |= {flipped.PREFIX + name: value for name, value in twin.items()}
         return truth
 
-    def _of_objects(self, objects: Objects, size: tuple[int, int]) -> Maps:
+    def _of_objects(self, objects: Objects, size: tuple[int, int]) -> dict[str, Tensor]:
         encoded = self.task.encode(objects, size)
         raw = self._raw({name: torch.from_numpy(value) for name, value in encoded.items()}, size)
         heads = self.task.heads
@@ -84,13 +85,14 @@ class Oracle:
                 found |= {n: v for n, v in true if n in self.heads and n not in found}
         return found
 
-    def correct(self, maps: Mapping[str, Tensor], truths: Sequence[Mapping[str, Tensor]]) -> Maps:
-        """Activated `maps` (B, C, h, w) with the truth of each image put in."""
+    def correct(self, maps: Maps, truths: Sequence[Mapping[str, Tensor]]) -> Maps:
+        """Activated `maps` with the truth of each image put in."""
         known = [name for name in truths[0] if name in maps]
         true = {name: torch.stack([truth[name] for truth in truths]) for name in known}
-        return {**maps, **{name: known_or(true[name], maps[name]) for name in known}}
+        whole = {name: known_or(true[name], maps[name].whole()) for name in known}
+        return {**maps, **dense(whole)}
 
-    def correct_raw(self, maps: Mapping[str, Tensor], targets: Targets) -> Maps:
+    def correct_raw(self, maps: Mapping[str, Tensor], targets: Targets) -> dict[str, Tensor]:
         """Raw `maps` (B, C, h, w) of one stage with the truth of a batch's `targets` put in."""
         batch, _, *size = maps[self.heads[0]].shape
         each = [

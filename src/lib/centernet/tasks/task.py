@@ -7,9 +7,10 @@ A task is one file. Training uses `encode` and `loss` and never sees decoding; e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -20,19 +21,16 @@ from centernet.datasets.framing import SquareFraming
 from centernet.datasets.source import Info
 from centernet.geometry.affine import transform
 from centernet.geometry.view import View
-from centernet.heads.flipped import halves
+from centernet.heads.head_map import Dense, Lazy, Logits, Maps, PutOff
 from centernet.heads.peaks import mirror
 from centernet.heads.term import Balance, Term, weighted_sum
 from centernet.models.model import HEAT_BIAS
-from centernet.models.sparse import Logits, MeanOfTwins, SparseMap
 from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TaskOptions
 
-# In place of a tensor there may stand the SparseMap of a sparse head, which `gather` reads alike,
-# or the Logits of a peaked one, which `best_peaks` and `best_peaks_of_each` do.
-Maps = dict[str, Any]
+Reads = Literal["map", "places", "peaks"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,11 @@ class Head:
     into the image's frame so that both can be averaged; without it the flip test uses the upright
     image's map alone.
     `flip` mirrors the last dimension; it may also permute channels and change signs, nothing else.
-    `pooling` is what the head sees the features through (`models/networks/pooling.py`). Of a
-    `sparse` head decoding reads nothing but what `gather` gives it; a detector may compute no more.
-    Of a `peaked` head, whose activation is the sigmoid, it reads the best peaks and the heat of
-    single places. `oracle` is the name under which the truth can be put in its place
-    (`oracle.py`), "" for its own; heads of one name are made perfect together.
+    `pooling` is what the head sees the features through (`models/networks/pooling.py`). `reads` is
+    what decoding asks its map for: "places", values at single places, so that nothing else need be
+    computed; "peaks", the best of a sigmoid, and single places; "map", anything. `oracle` is the
+    name under which the truth can be put in its place (`oracle.py`), "" for its own; heads of one
+    name are made perfect together.
     """
 
     channels: int
@@ -55,8 +53,7 @@ class Head:
     activation: Callable[[Tensor], Tensor] | None = None
     flip: Callable[[Tensor], Tensor] | None = None
     pooling: str | None = None
-    sparse: bool = False
-    peaked: bool = False
+    reads: Reads = "map"
     oracle: str = ""
 
 
@@ -104,12 +101,12 @@ class Task(ABC):
     @property
     def sparse(self) -> frozenset[str]:
         """The heads of which decoding reads single places alone."""
-        return frozenset(name for name, head in self.heads.items() if head.sparse)
+        return frozenset(name for name, head in self.heads.items() if head.reads == "places")
 
     @property
     def peaked(self) -> frozenset[str]:
         """The heat maps of which decoding reads the best peaks and single places alone."""
-        return frozenset(name for name, head in self.heads.items() if head.peaked)
+        return frozenset(name for name, head in self.heads.items() if head.reads == "peaks")
 
     @abstractmethod
     def encode(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
@@ -121,7 +118,7 @@ class Task(ABC):
 
     @abstractmethod
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
-        """Activated maps (B, C, H, W) -> the `k` best detections, in map pixels.
+        """Activated maps (see `HeadMap`) -> the `k` best detections, in map pixels.
 
         At least boxes (B, K, 4) x1 y1 x2 y2, scores (B, K), classes (B, K). Pure tensor code.
         """
@@ -154,34 +151,31 @@ class Task(ABC):
             stats[term.stat] = stats[term.stat] + mean if term.stat in stats else mean
         return {"loss": self.balance(terms, values), **stats}
 
-    def activate(self, maps: Mapping[str, Any]) -> Maps:
-        """Raw maps of the last stage -> probabilities, metres, pixels."""
+    def activate(
+        self,
+        raw: Mapping[str, Tensor],
+        put_off: Mapping[str, PutOff] = MappingProxyType({}),
+        logits: Collection[str] = (),
+    ) -> Maps:
+        """Raw maps of the last stage as `decode` reads them: probabilities, metres, pixels.
+
+        `put_off` are those that are computed where they are read, in place of their raw ones. The
+        heat maps named by `logits`, heads that `reads` the peaks of, are kept as such.
+        """
         done: Maps = {}
         for name, head in self.heads.items():
-            raw = maps[name]
-            if isinstance(raw, SparseMap):
-                done[name] = raw.activated(head.activation)
-                continue
-            if isinstance(raw, Logits):
-                done[name] = Logits(raw.raw.float())
-                continue
-            raw = raw.float()
-            done[name] = head.activation(raw) if head.activation else raw
+            if name in put_off:
+                done[name] = Lazy(put_off[name], head.activation)
+            elif name in logits:
+                done[name] = Logits(raw[name].float())
+            else:
+                values = raw[name].float()
+                done[name] = Dense(head.activation(values) if head.activation else values)
         return done
 
-    def merge_flip(self, maps: Mapping[str, Any]) -> Maps:
+    def merge_flip(self, maps: Maps) -> Maps:
         """Maps of [images, mirrored images] (2 B, ...) -> of the images (B, ...)."""
-        merged: Maps = {}
-        for name, both in maps.items():
-            upright, mirrored = both.chunk(2) if isinstance(both, SparseMap) else halves(both)
-            flip = self.heads[name].flip
-            if flip is None:
-                merged[name] = upright
-            elif isinstance(upright, SparseMap):
-                merged[name] = MeanOfTwins(upright, mirrored, flip)
-            else:
-                merged[name] = (upright + flip(mirrored)) / 2
-        return merged
+        return {name: both.flip_averaged(self.heads[name].flip) for name, both in maps.items()}
 
     def camera(self, size: tuple[int, int]) -> NDArray[np.float32] | None:
         """The (3, 4) matrix for an image of `size` (h, w) that comes without one, if one is needed.

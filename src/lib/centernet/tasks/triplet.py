@@ -23,8 +23,8 @@ from centernet.geometry.view import View
 from centernet.heads import flipped
 from centernet.heads.centre_check import CornerPairs, centre_scores
 from centernet.heads.embedding import Pull, Push
+from centernet.heads.head_map import Maps
 from centernet.heads.losses import Focal, at_centres
-from centernet.heads.peaks import best_peaks, gather
 from centernet.heads.targets import draw_gaussian
 from centernet.heads.term import Term
 from centernet.runtime.errors import UserError
@@ -33,7 +33,7 @@ from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TripletOptions
-from centernet.tasks.task import Head, Maps, Task, sigmoid_heat
+from centernet.tasks.task import Head, Task, sigmoid_heat
 
 POINTS = ("tl", "br", "ct")
 PAIRS = 1000  # boxes read off the maps of one image
@@ -71,10 +71,10 @@ class Triplet(Task):
 
     def make_heads(self) -> dict[str, Head]:
         classes = self.info.num_classes
-        read_off = partial(Head, sparse=True)
+        read_off = partial(Head, reads="places")
         heads = {
             f"hmap_{point}": sigmoid_heat(
-                classes, flip=None, pooling=f"cnvs_{point}", peaked=True, oracle="hm"
+                classes, flip=None, pooling=f"cnvs_{point}", reads="peaks", oracle="hm"
             )
             for point in POINTS
         }
@@ -116,7 +116,7 @@ class Triplet(Task):
         targets |= {f"inds_{p}": index[i] for i, p in enumerate(POINTS)}
         return targets | {"ind_masks": mask}
 
-    def merge_flip(self, maps: Mapping[str, Tensor]) -> Maps:
+    def merge_flip(self, maps: Maps) -> Maps:
         """Maps of [images, mirrored images], the latter as maps of their own."""
         return flipped.beside(maps)
 
@@ -135,15 +135,15 @@ class Triplet(Task):
 
     def _decode(self, maps: Maps) -> dict[str, Tensor]:
         k = self.options.topk
-        first, last, middle = (best_peaks(maps[f"hmap_{point}"], k, KERNEL) for point in POINTS)
+        first, last, middle = (maps[f"hmap_{point}"].peaks(k, KERNEL) for point in POINTS)
         corners = [
-            torch.stack([peaks.x, peaks.y], dim=2) + gather(maps[f"regs_{point}"], peaks.index)
+            torch.stack([peaks.x, peaks.y], dim=2) + maps[f"regs_{point}"].at(peaks.index)
             for point, peaks in zip(POINTS, (first, last, middle), strict=True)
         ]
         shape = (-1, first.scores.shape[1], last.scores.shape[1])
         begin = corners[0].unsqueeze(2).expand(*shape, -1)  # (B, K, K, 2)
         end = corners[1].unsqueeze(1).expand(*shape, -1)
-        tags = (gather(maps[f"embd_{p}"], s.index) for p, s in (("tl", first), ("br", last)))
+        tags = (maps[f"embd_{p}"].at(s.index) for p, s in (("tl", first), ("br", last)))
         tag_first, tag_last = (tag.squeeze(2) for tag in tags)
         fit = first.classes.unsqueeze(2) == last.classes.unsqueeze(1)
         fit = fit & ((tag_first.unsqueeze(2) - tag_last.unsqueeze(1)).abs() <= self._apart)
