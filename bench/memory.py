@@ -60,7 +60,7 @@ def tester(arch: str, side: str, images: int) -> Callable[[], object]:
     if side == OLD:
         eager = published.EagerNetwork(network)
         return torch.inference_mode()(lambda: published.decode(eager(x)))
-    detector = Detector(testing.TASK, network, device="cpu", in_place=True)  # as load_detector
+    detector = Detector.of(testing.TASK, network, device="cpu", in_place=True)  # as load_detector
     x = x.to(memory_format=torch.channels_last)
     return torch.inference_mode()(testing.here(detector, x))
 

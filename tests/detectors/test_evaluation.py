@@ -59,7 +59,7 @@ class Grey(Source):
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     task = Ctdet(INFO)
-    return Detector(task, create_model("mobilenetv3", task.heads), device="cpu", batch_size=2)
+    return Detector.of(task, create_model("mobilenetv3", task.heads), device="cpu", batch_size=2)
 
 
 def run(detector: Detector, source: Source, tmp_path: Path, **more: object) -> dict[str, float]:

@@ -145,7 +145,7 @@ def _test(options: Options) -> None:
     for line in renamed(checkpoint.name, checkpoint.description, source.info):
         logger.write(line)
     detector = make_detector(options, checkpoint, device, source.info)
-    place = where_it_runs(detector.model, device)
+    place = where_it_runs(detector.engine.model, device)
     logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {place}, {len(source)} images")
     detector.warm_up()
     run = run_budget if options.error_budget else run_test
@@ -167,7 +167,7 @@ def _demo(options: Options) -> None:
     logger = Logger()
     device = _one_device(options, logger)
     detector = make_detector(options, checkpoint, device)
-    logger.write(f"{checkpoint.name} on {where_it_runs(detector.model, device)}")
+    logger.write(f"{checkpoint.name} on {where_it_runs(detector.engine.model, device)}")
     detector.warm_up()
     album = Album(
         options.output_dir, stream, options.vis_thresh, options.debugger_theme, options.show

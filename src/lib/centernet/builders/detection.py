@@ -113,7 +113,7 @@ def run_test(
     """
     names = perfect_heads(options)
     if names:
-        detector.oracle = Oracle(detector.task, names)
+        detector = detector.with_oracle(Oracle(detector.task, names))
     ahead = not options.not_prefetch_test
     return evaluate(
         detector,
@@ -141,8 +141,8 @@ def run_budget(
         raise UserError("--error_budget tries every --eval_oracle_... by itself: leave those out")
     metrics: dict[str, float] = {}
 
-    def measure() -> float:
-        metrics.update(run_test(options, detector, source, logger, epoch=epoch))
+    def measure(tested: Detector) -> float:
+        metrics.update(run_test(options, tested, source, logger, epoch=epoch))
         return next(iter(metrics.values()))
 
     budget = error_budget(detector, measure)

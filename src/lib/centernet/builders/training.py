@@ -115,7 +115,8 @@ def make_network(options: Options, task: Task) -> CenterNet:
 def make_step(options: Options, task: Task, model: CenterNet, processes: Processes) -> Step:
     """One step of the optimiser, on the device of this process."""
     model.to(processes.device)
-    step = Step(
+    perfect = perfect_heads(options)
+    return Step(
         task,
         model,
         adam(model.parameters(), options.lr),
@@ -124,10 +125,8 @@ def make_step(options: Options, task: Task, model: CenterNet, processes: Process
         channels_last=options.channels_last,
         compiled=options.compile,
         processes=processes,
+        oracle=Oracle(task, perfect) if perfect else None,
     )
-    perfect = perfect_heads(options)
-    step.oracle = Oracle(task, perfect) if perfect else None
-    return step
 
 
 def make_loader(
@@ -190,7 +189,7 @@ def make_validation(
     check_metric(options.metric, step.task, source)
 
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
-        detector = Detector(
+        detector = Detector.of(
             step.task,
             network,
             input_size=size,

@@ -38,7 +38,6 @@ def evaluate(
     """
     if len(source) == 0:
         raise UserError(f"data set {source.info.name}: no image to test on")
-    order: list[int] = []
 
     def prepare(index: int) -> tuple[int, Ready | ImageError]:
         start = time.perf_counter()
@@ -49,25 +48,21 @@ def evaluate(
         seconds = time.perf_counter() - start
         objects = source.objects(index)
         path, calibration = source.path(index), objects.calibration
-        return index, detector.prepare(image, path, calibration, seconds, objects)
+        return index, detector.prepare(image, path, calibration, seconds, objects, index)
 
     def readable() -> Iterator[Ready]:
         for index, ready in prefetch(prepare, range(len(source)), workers):
             if isinstance(ready, ImageError):
                 source.drop_image(index, ready)
-                continue
-            order.append(index)
-            looked_at.append(ready)
-            yield ready
+            else:
+                yield ready
 
-    looked_at: list[Ready] = []
     results: dict[int | str, Detections] = {}
     with logger.epoch(phase, epoch, len(source)) as bar:
-        for number, found in enumerate(detector.finish(readable())):
-            index, ready = order[number], looked_at.pop(0)
-            results[source.image_id(index)] = found
+        for ready, found in detector.predict(readable()):
+            results[source.image_id(ready.index)] = found
             if look is not None:
-                look(index, ready, found)
+                look(ready.index, ready, found)
             bar.step()
     if not results:
         raise UserError(f"data set {source.info.name}: not one image can be read")

@@ -39,8 +39,9 @@ def load_detector(
         found = detector.detect("photo.jpg")
         found.save("photo_found.jpg")
 
-    The network that runs, `detector.model`, is made for testing: batch normalisation is folded
-    into its convolutions. With `fuse=False` it has the weights of the file, under their names.
+    The network that runs, `detector.engine.model`, is made for testing: batch normalisation is
+    folded into its convolutions. With `fuse=False` it has the weights of the file, under their
+    names.
 
     Raises UserError when the file does not fit what was named, or does not say enough.
     """
@@ -59,7 +60,7 @@ def load_detector(
     own_size = built.resolution(info, built.options)
     settings.setdefault("input_size", tuple(said.get("input_size", own_size)))
     settings.setdefault("keep_res", said.get("keep_res", False))
-    return Detector(built, model, in_place=True, **settings)
+    return Detector.of(built, model, in_place=True, **settings)
 
 
 def _check_flags(kind: type[Task], flags: Mapping[str, Any]) -> None:

@@ -33,8 +33,6 @@ class Step:
     follows the weights; it is then what is validated and kept.
     """
 
-    oracle: Oracle | None = None
-
     def __init__(
         self,
         task: Task,
@@ -47,9 +45,10 @@ class Step:
         compiled: bool = False,
         processes: Processes = ALONE,
         average: Average | None = None,
+        oracle: Oracle | None = None,
     ) -> None:
         self.task, self.model, self.optimizer = task, model, optimizer
-        self.average = average
+        self.average, self.oracle = average, oracle
         self.precision, self.clip, self.processes = precision, clip, processes
         self.scaler = precision.scaler(processes.device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
