@@ -24,6 +24,7 @@ VERB = Verb(
         groups.Model,
         groups.Input,
         groups.Test,
+        groups.Track,
         groups.Evaluate,
         groups.Oracle,
         groups.Batches,

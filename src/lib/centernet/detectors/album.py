@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from centernet.console.window import Window
-from centernet.io.files import write_text
+from centernet.detectors.track_files import TrackFiles
+from centernet.drawing.traces import Traces
+from centernet.io.json_rows import JsonRows
 from centernet.io.picture_file import PICTURE_SUFFIXES, save_picture
 from centernet.io.stream import Frame, Pictures, Video
 from centernet.io.video_file import VideoFile
@@ -23,21 +23,35 @@ FIRST = 3  # of more, so many are named
 class Album:
     """Keeps what was found in the frames of `stream` in `folder`; a context manager.
 
-    Pictures are saved one by one, a video as one mp4 file; `results.json` with all numbers is
-    written when the block ends, also when it is ended by Ctrl-C.
+    Pictures are saved one by one, a video as one mp4 file; the rows of `results.json`, with all
+    numbers, are written as they come. What is written appears when the block ends, also when it is
+    ended by Ctrl-C. `trace` draws the tails of tracked objects; `track_files` are the formats that
+    tracks are written in.
     """
 
     def __init__(
-        self, folder: Path, stream: Pictures | Video, threshold: float, theme: str, show: bool
+        self,
+        folder: Path,
+        stream: Pictures | Video,
+        threshold: float,
+        theme: str,
+        show: bool,
+        *,
+        trace: bool = False,
+        track_files: tuple[str, ...] = (),
     ) -> None:
         self.folder, self.threshold, self.theme = Path(folder).absolute(), threshold, theme
         self.spare_the_originals(self.folder, stream)
         self.window = Window() if show else None
         self.saved: list[Path] = []
-        self._rows: list[dict[str, Any]] = []
+        self._traces = Traces() if trace else None
         self._open = ExitStack()
         self._video: VideoFile | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._rows = self._open.enter_context(JsonRows(self.folder / "results.json"))
+        name = stream.name if isinstance(stream, Video) else "pictures"
+        self._tracks = TrackFiles(self.folder, name, track_files)
+        self._open.enter_context(self._tracks)
         if isinstance(stream, Video):
             self._video = VideoFile(self.folder / f"{stream.name}.mp4", stream.rate)
             self._open.enter_context(self._video)
@@ -56,7 +70,10 @@ class Album:
     def add(self, frame: Frame, found: Detections) -> bool:
         """Draw and keep one frame; False when the user has closed the window."""
         picture = found.plot(frame.image, threshold=self.threshold, theme=self.theme)
-        self._rows.append({"name": frame.name, **found.to_dict()})
+        if self._traces is not None:
+            picture = self._traces.draw(picture, found, self.threshold)
+        self._rows.add({"name": frame.name, **found.to_dict()})
+        self._tracks.add(frame.name, found)
         if self._video is not None:
             self._video.write(picture)
         else:
@@ -101,6 +118,6 @@ class Album:
             self.window.close()
         if self._video is not None and self._video.frames:
             self.saved.append(self._video.path)
-        if self._rows:
-            path = self.folder / "results.json"
-            self.saved.append(write_text(path, json.dumps(self._rows, indent=1) + "\n"))
+        self.saved += self._tracks.paths
+        if self._rows.rows:
+            self.saved.append(self._rows.path)
