@@ -13,7 +13,6 @@ from centernet import cli
 from centernet.builders.tracking import make_tracker
 from centernet.datasets.toy.motion import draw_motion
 from centernet.drawing.traces import Traces
-from centernet.io.json_rows import JsonRows
 from centernet.io.video_file import VideoFile
 from centernet.options.groups import Track
 from centernet.structures.detections import Detections
@@ -126,21 +125,10 @@ def test_tails_end_in_their_objects_and_are_forgotten() -> None:
     assert not traces._ways
 
 
-def test_rows_are_what_json_would_write(tmp_path: Path) -> None:
-    rows = [{"a": 1, "b": [1, 2]}, {"a": None, "b": []}]
-    with JsonRows(tmp_path / "rows.json") as file:
-        for row in rows:
-            file.add(row)
-    assert (tmp_path / "rows.json").read_text() == json.dumps(rows, indent=1) + "\n"
-    with JsonRows(tmp_path / "none.json"):
-        pass
-    assert not (tmp_path / "none.json").exists()
-
-
 def test_pictures_of_a_folder_are_one_video(root: Path, tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     for number, frame in enumerate(draw_motion(np.random.default_rng(3))[:3]):
         cv2.imwrite(str(tmp_path / "frames" / f"{number:03d}.png"), frame.image)
     line = f"--demo {tmp_path}/frames --tracker byte --output {tmp_path}/out"
     assert _demo(root, line) == 0
-    assert (tmp_path / "out" / "pictures_mot.txt").is_file()
+    assert (tmp_path / "out" / "images_mot.txt").is_file()

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
-from centernet.io.files import atomic_write
+from centernet.io.files import atomic_write, free_path
 from centernet.structures.detections import Detections
 
 FORMATS = ("mot", "kitti", "coco")
@@ -40,7 +40,7 @@ class TrackFiles(AbstractContextManager["TrackFiles"]):
         self._writers: list[tuple[_Writer, TextIO]] = []
         for each in formats:
             writer = makers[each](video)
-            path = Path(folder) / f"{video}_{writer.name}"
+            path = free_path(Path(folder) / f"{video}_{writer.name}")
             temporary = self._open.enter_context(atomic_write(path))
             file = self._open.enter_context(temporary.open("w", encoding="utf-8"))
             self._writers.append((writer, file))

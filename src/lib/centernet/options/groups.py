@@ -192,6 +192,7 @@ class Data:
     data_dir: Path = option(None, "folder of the data sets (not given: data/ under the root)")
     train_json: Path | None = option(None, "COCO annotations to train on, for --dataset custom")
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
+    test_json: Path | None = option(None, "COCO annotations to test on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     dataset_version: str = option(
@@ -242,7 +243,12 @@ class Train:
         (90, 120), "epochs after which the learning rate drops to a tenth", at_least=0
     )
     clip_grad: float = option(0.0, "largest norm of the gradient; 0 for no limit", at_least=0)
-    val_intervals: int = option(5, "epochs between two validations; 0 for none", at_least=0)
+    val_intervals: int = option(
+        5, "epochs between two validations; 0 for none, without validation data", at_least=0
+    )
+    patience: int = option(
+        0, "stop after so many validations without a better metric; 0 never stops", at_least=0
+    )
     metric: str | None = option(
         None,
         "what model_best is chosen by: loss or a metric of the data set (not given: the task's own,"
@@ -285,6 +291,9 @@ class Test:
 class Evaluate:
     """The evaluation"""
 
+    split: str = option(
+        "", "part to test on (not given: val, with --trainval test)", ("val", "test")
+    )
     not_prefetch_test: bool = option(
         False, "load test images in the main process, one after another"
     )
@@ -364,5 +373,8 @@ class Demo:
     demo: str = option("", "image, folder, pattern, video, or webcam")
     output: Path | None = option(
         None, "folder of the results (not given: results/ in the folder of the run)"
+    )
+    save_thresh: float = option(
+        0.0, "lowest score that results.json keeps; 0 keeps all candidates", at_least=0
     )
     show: bool = option(False, "show a window, where there is a display")

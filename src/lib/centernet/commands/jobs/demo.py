@@ -10,15 +10,15 @@ from centernet.builders.detection import make_detector, make_sketches
 from centernet.builders.dry_run import explain_demo
 from centernet.builders.process import one_device, where_it_runs
 from centernet.builders.tracking import make_tracker
-from centernet.detectors.album import Album
 from centernet.detectors.detector import Detector
+from centernet.detectors.results_writer import ResultWriter
 from centernet.detectors.session import Session
 from centernet.io.stream import Pictures, Video, open_videos
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
 
-FRAME_RATE = 30.0  # of pictures that are the frames of a video
+FRAME_RATE = 30.0  # of images that are the frames of a video
 
 
 def run(options: Options) -> None:
@@ -45,14 +45,15 @@ def run(options: Options) -> None:
 def _one(
     options: Options, folder: Path, stream: Pictures | Video, detector: Detector, logger: Logger
 ) -> None:
-    """Detect in one video, or one set of pictures."""
+    """Detect in one video, or one set of images."""
     tracked = options.track.tracker != "none"
-    album = Album(
+    writer = ResultWriter(
         folder,
         stream,
         options.drawing.vis_thresh,
         options.drawing.debugger_theme,
         options.demo.show,
+        options.demo.save_thresh,
         trace=tracked and options.track.show_trace,
         track_files=options.track.track_files if tracked else (),
     )
@@ -60,16 +61,20 @@ def _one(
     tracker = make_tracker(options.track, len(detector.task.info.class_names), rate)
     session = Session(detector, tracker)
     try:
-        with album:
-            _fill(album, options, session, stream, logger)
+        with writer:
+            _fill(writer, options, session, stream, logger)
     finally:
-        for line in (*(f"left out: {reason}" for reason in stream.unreadable), *album.says()):
+        for line in (*(f"left out: {reason}" for reason in stream.unreadable), *writer.says()):
             logger.write(line)
     logger.write(f"time per image: {detector.timings}{f' | {session}' if tracked else ''}")
 
 
 def _fill(
-    album: Album, options: Options, session: Session, stream: Pictures | Video, logger: Logger
+    writer: ResultWriter,
+    options: Options,
+    session: Session,
+    stream: Pictures | Video,
+    logger: Logger,
 ) -> None:
     """Detect in every frame of `stream` until it ends or the user closes the window."""
     detector = session.detector
@@ -81,5 +86,5 @@ def _fill(
         if options.drawing.debug > 0:
             ready = detector.prepare(frame.image)
             sketches.draw(Path(frame.name).stem, frame.image, ready, found)
-        if not album.add(frame, found):
+        if not writer.add(frame, found):
             break

@@ -1,4 +1,4 @@
-"""What a demo leaves behind: pictures, or a video, and one file of numbers."""
+"""What a demo leaves behind: images, or a video, and one file of numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from types import TracebackType
 from centernet.console.window import Window
 from centernet.detectors.track_files import TrackFiles
 from centernet.drawing.traces import Traces
-from centernet.io.json_rows import JsonRows
+from centernet.io.files import free_path
+from centernet.io.json_list import JsonList
 from centernet.io.picture_file import PICTURE_SUFFIXES, save_picture
 from centernet.io.stream import Frame, Pictures, Video
 from centernet.io.video_file import VideoFile
@@ -20,13 +21,14 @@ MANY = 20  # pictures that are named one by one
 FIRST = 3  # of more, so many are named
 
 
-class Album:
+class ResultWriter:
     """Keeps what was found in the frames of `stream` in `folder`; a context manager.
 
-    Pictures are saved one by one, a video as one mp4 file; the rows of `results.json`, with all
-    numbers, are written as they come. What is written appears when the block ends, also when it is
-    ended by Ctrl-C. `trace` draws the tails of tracked objects; `track_files` are the formats that
-    tracks are written in.
+    Images are saved one by one, a video as one mp4 file, all numbers in `results.json`, which is
+    whole after every frame, however the program ends. Nothing that is in the folder already is
+    written over: the new file has a number in its name. Detections below `save_threshold` are in
+    no file, those below `threshold` are not drawn. `trace` draws the tails of tracked objects;
+    `track_files` are the formats that tracks are written in besides.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Album:
         threshold: float,
         theme: str,
         show: bool,
+        save_threshold: float = 0.0,
         *,
         trace: bool = False,
         track_files: tuple[str, ...] = (),
@@ -44,17 +47,17 @@ class Album:
         self.spare_the_originals(self.folder, stream)
         self.window = Window() if show else None
         self.saved: list[Path] = []
-        self._traces = Traces() if trace else None
+        self.save_threshold = save_threshold
         self._open = ExitStack()
         self._video: VideoFile | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._rows = self._open.enter_context(JsonRows(self.folder / "results.json"))
-        name = stream.name if isinstance(stream, Video) else "pictures"
-        self._tracks = TrackFiles(self.folder, name, track_files)
-        self._open.enter_context(self._tracks)
         if isinstance(stream, Video):
-            self._video = VideoFile(self.folder / f"{stream.name}.mp4", stream.rate)
+            self._video = VideoFile(free_path(self.folder / f"{stream.name}.mp4"), stream.rate)
             self._open.enter_context(self._video)
+        name = stream.name if isinstance(stream, Video) else "images"
+        self._traces = Traces() if trace else None
+        self._tracks = self._open.enter_context(TrackFiles(self.folder, name, track_files))
+        self._numbers = self._open.enter_context(JsonList(free_path(self.folder / "results.json")))
 
     @staticmethod
     def spare_the_originals(folder: Path, stream: Pictures | Video) -> None:
@@ -72,8 +75,9 @@ class Album:
         picture = found.plot(frame.image, threshold=self.threshold, theme=self.theme)
         if self._traces is not None:
             picture = self._traces.draw(picture, found, self.threshold)
-        self._rows.add({"name": frame.name, **found.to_dict()})
-        self._tracks.add(frame.name, found)
+        kept = found.above(self.save_threshold) if self.save_threshold > 0 else found
+        self._numbers.append({"name": frame.name, **kept.to_dict()})
+        self._tracks.add(frame.name, kept)
         if self._video is not None:
             self._video.write(picture)
         else:
@@ -94,17 +98,13 @@ class Album:
         return [*named[:FIRST], f"saved {rest} more in {self.folder}", named[-1]]
 
     def _free_name(self, name: str) -> Path:
-        """A path for picture `name` that no other picture of this album has."""
+        """A path for image `name` that nothing has yet."""
         path = self.folder / name
         if path.suffix.lower() not in PICTURE_SUFFIXES:
             path = path.with_name(f"{path.name}.jpg")
-        stem, number = path.stem, 1
-        while path in self.saved:
-            number += 1
-            path = path.with_name(f"{stem}_{number}{path.suffix}")
-        return path
+        return free_path(path)
 
-    def __enter__(self) -> Album:
+    def __enter__(self) -> ResultWriter:
         return self
 
     def __exit__(
@@ -119,5 +119,5 @@ class Album:
         if self._video is not None and self._video.frames:
             self.saved.append(self._video.path)
         self.saved += self._tracks.paths
-        if self._rows.rows:
-            self.saved.append(self._rows.path)
+        if self._numbers.count:
+            self.saved.append(self._numbers.path)
