@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-LONG = int(
+LONG = bool(os.environ.get("CENTERNET_LONG"))  # thousands of inputs a format, not hundreds
     os.environ.get("CENTERNET_LONG", "0")
 )  # thousands of inputs a format in place of hundreds
 TRIED = settings(

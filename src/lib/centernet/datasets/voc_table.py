@@ -171,7 +171,11 @@ def parse(path: Path) -> tuple[ElementTree.Element, str]:
 
 
 def _tree(path: Path, report: Report) -> ElementTree.Element | None:
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # too long a name, or a NUL in it
+        there = False
+    if not there:
         report.drop(f"image '{path.stem}'", "missing xml", f"no {path}")
         return None
     try:
