@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,30 @@ def test_the_shell_runs_the_lines_that_programs_read(script: Script, tmp_path: P
             line.task,
             line.given,
         )
+
+
+@pytest.mark.parametrize(
+    ("active", "used"), [({}, "venv"), ({"VIRTUAL_ENV": "/x"}, "path"), ({"PYTHON": "echo"}, "")]
+)
+def test_which_interpreter_runs(active: dict[str, str], used: str, tmp_path: Path) -> None:
+    """The project's own environment, unless another is active or an interpreter is named."""
+    shutil.copytree(FOLDER, tmp_path / "experiments")
+    for name, folder in (("venv", tmp_path / ".venv" / "bin"), ("path", tmp_path / "bin")):
+        folder.mkdir(parents=True)
+        (folder / "python").write_text(f"#!/bin/sh\necho {name}\n")
+        (folder / "python").chmod(0o755)
+    inherited = {n: v for n, v in os.environ.items() if n not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+    done = subprocess.run(
+        ["bash", tmp_path / "experiments" / SCRIPTS[0].path.name],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=inherited | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"} | active,
+    )
+    said = done.stdout.splitlines()
+    assert said
+    assert all(line == used or not used for line in said)
+    assert used or "experiment.py" in said[0]
 
 
 @pytest.mark.parametrize(

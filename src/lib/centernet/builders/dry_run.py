@@ -16,11 +16,11 @@ from centernet.builders.checkpoint import (
     named_checkpoint,
     open_checkpoint,
 )
-from centernet.builders.data import open_part
+from centernet.builders.data import open_part, tested_part
 from centernet.builders.detection import make_detector
 from centernet.builders.training import make_trainer
 from centernet.datasets import not_yet_made
-from centernet.detectors.album import Album
+from centernet.detectors.results_writer import ResultWriter
 from centernet.io.stream import open_stream
 from centernet.models.networks import create_backbone
 from centernet.models.pretrained import classifier
@@ -81,7 +81,7 @@ def explain_test(options: Options, awaited: bool = False) -> None:
     if drawn is not None:
         logger.write(f"data: {drawn} is drawn first")
     else:
-        source = open_part(data, task, "test" if data.trainval else "val", logger)
+        source = open_part(data, task, tested_part(options), logger)
         logger.write(f"data: {source.info.name}, {len(source)} images to test on")
         if checkpoint is not None:
             make_detector(options, checkpoint, torch.device("cpu"), source.info)
@@ -103,7 +103,7 @@ def explain_demo(options: Options) -> None:
     """Say what demo.py would do; UserError for what would stop it."""
     logger = _begin(options)
     stream = open_stream(options.demo.demo)
-    Album.spare_the_originals(options.output_dir, stream)
+    ResultWriter.spare_the_originals(options.output_dir, stream)
     device = choose_devices(options.machine.gpus, logger.write)[0]
     said = awaited_download(options)
     if said is None:

@@ -128,6 +128,23 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Runtime:
+    """What runs an exported file"""
+
+    runtime: str = option(
+        "",
+        "what runs an exported file that --load_model names: onnxruntime, openvino, torch,"
+        " executorch, litert (not given: the usual one of its suffix)",
+        ("", "onnxruntime", "openvino", "torch", "executorch", "litert"),
+        listed=False,
+    )
+    providers: tuple[str, ...] = option(
+        (),
+        "execution providers of ONNX Runtime, or the precision of OpenVINO: f32, bf16, f16, auto",
+    )
+
+
+@dataclass(frozen=True)
 class Model:
     """The network"""
 
@@ -192,6 +209,7 @@ class Data:
     data_dir: Path = option(None, "folder of the data sets (not given: data/ under the root)")
     train_json: Path | None = option(None, "COCO annotations to train on, for --dataset custom")
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
+    test_json: Path | None = option(None, "COCO annotations to test on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     dataset_version: str = option(
@@ -239,7 +257,12 @@ class Train:
         (90, 120), "epochs after which the learning rate drops to a tenth", at_least=0
     )
     clip_grad: float = option(0.0, "largest norm of the gradient; 0 for no limit", at_least=0)
-    val_intervals: int = option(5, "epochs between two validations; 0 for none", at_least=0)
+    val_intervals: int = option(
+        5, "epochs between two validations; 0 for none, without validation data", at_least=0
+    )
+    patience: int = option(
+        0, "stop after so many validations without a better metric; 0 never stops", at_least=0
+    )
     metric: str | None = option(
         None,
         "what model_best is chosen by: loss or a metric of the data set (not given: the task's own,"
@@ -282,6 +305,9 @@ class Test:
 class Evaluate:
     """The evaluation"""
 
+    split: str = option(
+        "", "part to test on (not given: val, with --trainval test)", ("val", "test")
+    )
     not_prefetch_test: bool = option(
         False, "load test images in the main process, one after another"
     )
@@ -314,5 +340,8 @@ class Demo:
     demo: str = option("", "image, folder, pattern, video, or webcam")
     output: Path | None = option(
         None, "folder of the results (not given: results/ in the folder of the run)"
+    )
+    save_thresh: float = option(
+        0.0, "lowest score that results.json keeps; 0 keeps all candidates", at_least=0
     )
     show: bool = option(False, "show a window, where there is a display")

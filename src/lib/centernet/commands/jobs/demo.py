@@ -8,9 +8,9 @@ from pathlib import Path
 from centernet.builders.checkpoint import named_checkpoint
 from centernet.builders.detection import make_detector, make_sketches
 from centernet.builders.dry_run import explain_demo
-from centernet.builders.process import one_device, where_it_runs
-from centernet.detectors.album import Album
+from centernet.builders.process import one_device, place_of
 from centernet.detectors.detector import Detector
+from centernet.detectors.results_writer import ResultWriter
 from centernet.io.stream import Pictures, Video, open_stream
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
@@ -29,26 +29,31 @@ def run(options: Options) -> None:
     logger = Logger()
     device = one_device(options, logger)
     detector = make_detector(options, checkpoint, device)
-    logger.write(f"{checkpoint.name} on {where_it_runs(detector.model, device)}")
+    logger.write(f"{checkpoint.name} on {place_of(detector, device)}")
     detector.warm_up()
-    album = Album(
+    writer = ResultWriter(
         options.output_dir,
         stream,
         options.drawing.vis_thresh,
         options.drawing.debugger_theme,
         options.demo.show,
+        options.demo.save_thresh,
     )
     try:
-        with album:
-            _fill(album, options, detector, stream, logger)
+        with writer:
+            _fill(writer, options, detector, stream, logger)
     finally:
-        for line in (*(f"left out: {reason}" for reason in stream.unreadable), *album.says()):
+        for line in (*(f"left out: {reason}" for reason in stream.unreadable), *writer.says()):
             logger.write(line)
     logger.write(f"time per image: {detector.timings}")
 
 
 def _fill(
-    album: Album, options: Options, detector: Detector, stream: Pictures | Video, logger: Logger
+    writer: ResultWriter,
+    options: Options,
+    detector: Detector,
+    stream: Pictures | Video,
+    logger: Logger,
 ) -> None:
     """Detect in every frame of `stream` until it ends or the user closes the window."""
     sketches = make_sketches(options, detector)
@@ -59,5 +64,5 @@ def _fill(
         if options.drawing.debug > 0:
             ready = detector.prepare(frame.image)
             sketches.draw(Path(frame.name).stem, frame.image, ready, found)
-        if not album.add(frame, found):
+        if not writer.add(frame, found):
             break
