@@ -26,6 +26,7 @@ VERB = Verb(
         groups.Model,
         groups.Input,
         groups.Test,
+        groups.Runtime,
         groups.Drawing,
         groups.Machine,
     ),

@@ -25,6 +25,7 @@ VERB = Verb(
         groups.Input,
         groups.Test,
         groups.Track,
+        groups.Runtime,
         groups.Evaluate,
         groups.Oracle,
         groups.Batches,

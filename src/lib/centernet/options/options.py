@@ -46,6 +46,7 @@ class Options:
     oracle: groups.Oracle = field(default_factory=groups.Oracle)
     track: groups.Track = field(default_factory=groups.Track)
     demo: groups.Demo = field(default_factory=groups.Demo)
+    runtime: groups.Runtime = field(default_factory=groups.Runtime)
     machine: groups.Machine = field(default_factory=groups.Machine)
     own: tuple[Any, ...] = ()
     given: frozenset[str] = frozenset()
