@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from centernet.datasets.evaluate.evaluation import Evaluation
@@ -18,6 +18,7 @@ from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 
 Look = Callable[[int, Ready, Detections], None]
+Results = Mapping[int | str, Detections]  # by the ids of images
 
 
 def evaluate(
@@ -30,6 +31,7 @@ def evaluate(
     phase: str = "test",
     epoch: int | None = None,
     look: Look | None = None,
+    keep: Callable[[Results], None] | None = None,
 ) -> Evaluation:
     """The evaluation of `detector` on `source`, whose results files go into `folder`.
 
@@ -37,7 +39,7 @@ def evaluate(
 
     `workers` threads read and prepare images ahead (0: none does). An image that cannot be read is
     told and counts as one without detections; a `source` that is strict raises. `look` is called
-    with the index, the prepared image and its detections.
+    with the index, the prepared image and its detections, `keep` with all of them at the end.
     """
     if len(source) == 0:
         raise UserError(f"data set {source.info.name}: no image to test on")
@@ -74,6 +76,8 @@ def evaluate(
             bar.step()
     if not results:
         raise UserError(f"data set {source.info.name}: not one image can be read")
+    if keep is not None:
+        keep(results)
     evaluation = source.evaluate(results, folder)
     for line in evaluation.table.splitlines():
         logger.write(line)

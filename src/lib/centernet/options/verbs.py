@@ -46,6 +46,7 @@ VERBS: Registry[Verb] = Registry(
         "doctor": "centernet.commands.doctor:VERB",
         "get_data": "centernet.commands.get_data:VERB",
         "experiment": "centernet.commands.experiment:VERB",
+        "report": "centernet.commands.report:VERB",
         "repro": "centernet.commands.repro:VERB",
         "model_zoo": "centernet.commands.model_zoo:VERB",
     }
