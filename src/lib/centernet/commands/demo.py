@@ -25,6 +25,7 @@ VERB = Verb(
         groups.Model,
         groups.Input,
         groups.Test,
+        groups.Runtime,
         groups.Drawing,
         groups.Machine,
     ),

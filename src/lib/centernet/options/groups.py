@@ -128,6 +128,23 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Runtime:
+    """What runs an exported file"""
+
+    runtime: str = option(
+        "",
+        "what runs an exported file that --load_model names: onnxruntime, openvino, torch,"
+        " executorch, litert (not given: the usual one of its suffix)",
+        ("", "onnxruntime", "openvino", "torch", "executorch", "litert"),
+        listed=False,
+    )
+    providers: tuple[str, ...] = option(
+        (),
+        "execution providers of ONNX Runtime, or the precision of OpenVINO: f32, bf16, f16, auto",
+    )
+
+
+@dataclass(frozen=True)
 class Model:
     """The network"""
 

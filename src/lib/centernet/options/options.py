@@ -45,6 +45,7 @@ class Options:
     evaluate: groups.Evaluate = field(default_factory=groups.Evaluate)
     oracle: groups.Oracle = field(default_factory=groups.Oracle)
     demo: groups.Demo = field(default_factory=groups.Demo)
+    runtime: groups.Runtime = field(default_factory=groups.Runtime)
     machine: groups.Machine = field(default_factory=groups.Machine)
     own: tuple[Any, ...] = ()
     given: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ from pathlib import Path
 from centernet.builders.checkpoint import named_checkpoint
 from centernet.builders.detection import make_detector, make_sketches
 from centernet.builders.dry_run import explain_demo
-from centernet.builders.process import one_device, where_it_runs
+from centernet.builders.process import one_device, place_of
 from centernet.detectors.detector import Detector
 from centernet.detectors.results_writer import ResultWriter
 from centernet.io.stream import Pictures, Video, open_stream
@@ -29,7 +29,7 @@ def run(options: Options) -> None:
     logger = Logger()
     device = one_device(options, logger)
     detector = make_detector(options, checkpoint, device)
-    logger.write(f"{checkpoint.name} on {where_it_runs(detector.model, device)}")
+    logger.write(f"{checkpoint.name} on {place_of(detector, device)}")
     detector.warm_up()
     writer = ResultWriter(
         options.output_dir,
