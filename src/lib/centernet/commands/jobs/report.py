@@ -21,7 +21,7 @@ def run(options: Options) -> None:
 
 
 def report(options: Options, say: Callable[[str], None]) -> None:
-    """Write the page of a run that has trained or tested; where it is, or why not, goes to `say`."""
+    """Write the page after a training or a test; where it is, or why not, goes to `say`."""
     try:
         _write(options, say)
     except UserError as error:
