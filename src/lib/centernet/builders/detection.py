@@ -10,6 +10,7 @@ import torch
 
 from centernet.builders.checkpoint import as_checkpoint_says
 from centernet.builders.findings import keep_evaluation, keep_findings
+from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
@@ -172,6 +173,7 @@ def run_test(
         epoch=epoch,
         look=make_look(options, detector, source),
         keep=keep,
+        tracker=make_tracker(options.track, source.info.num_classes),
     )
     keep_evaluation(options.folder, evaluation)
     return evaluation
