@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
@@ -36,12 +38,13 @@ def evaluate(
     Its table goes to the `logger`.
 
     `workers` threads read and prepare images ahead (0: none does). An image that cannot be read is
-    told and counts as one without detections; a `source` that is strict raises. `look` is called
-    with the index, the prepared image and its detections.
+    told and left out of the metrics with its objects; a `source` that is strict raises. `look` is
+    called with the index, the prepared image and its detections.
     """
     if len(source) == 0:
         raise UserError(f"data set {source.info.name}: no image to test on")
     order: list[int] = []
+    unreadable: dict[int, str] = {}
 
     def prepare(index: int) -> tuple[int, Ready | ImageError]:
         start = time.perf_counter()
@@ -58,6 +61,7 @@ def evaluate(
         for index, ready in prefetch(prepare, range(len(source)), workers):
             if isinstance(ready, ImageError):
                 source.drop_image(index, ready)
+                unreadable[index] = str(ready)
                 continue
             order.append(index)
             looked_at.append(ready)
@@ -74,9 +78,19 @@ def evaluate(
             bar.step()
     if not results:
         raise UserError(f"data set {source.info.name}: not one image can be read")
-    evaluation = source.evaluate(results, folder)
+    judged = source
+    if unreadable:
+        tested = np.ones(len(source), bool)
+        tested[list(unreadable)] = False
+        judged = source.only(tested)
+        counted = "" if judged is not source else ", whose objects count as missed"
+        logger.write(
+            f"metrics over {len(source) - len(unreadable)} of {len(source)} images:"
+            f" {len(unreadable)} cannot be read{counted}; such as {next(iter(unreadable.values()))}"
+        )
+    evaluation = judged.evaluate(results, folder)
     for line in evaluation.table.splitlines():
         logger.write(line)
     if evaluation.main < NEAR_ZERO:
-        logger.write(post_mortem(source, results))
+        logger.write(post_mortem(judged, results))
     return evaluation
