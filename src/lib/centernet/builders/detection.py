@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from centernet.builders.checkpoint import as_checkpoint_says
+from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
@@ -164,6 +165,7 @@ def run_test(
         phase=phase,
         epoch=epoch,
         look=make_look(options, detector, source),
+        tracker=make_tracker(options.track, source.info.num_classes),
     )
 
 

@@ -24,6 +24,7 @@ VERB = Verb(
         groups.Model,
         groups.Input,
         groups.Test,
+        groups.Track,
         groups.Runtime,
         groups.Evaluate,
         groups.Oracle,
