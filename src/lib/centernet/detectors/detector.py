@@ -25,7 +25,7 @@ from centernet.detectors.preprocess import (
 )
 from centernet.detectors.timing import Timings
 from centernet.detectors.torch_engine import TorchEngine, decoded
-from centernet.geometry.view import Size, divisible, map_size
+from centernet.geometry.view import Size, map_size
 from centernet.io.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
 from centernet.models.model import CenterNet
 from centernet.runtime.errors import UserError
@@ -160,23 +160,14 @@ class Detector:
         )
 
     def _check_size(self) -> None:
-        size, one = self.preprocess.input_size, self.engine.size
-        if self.preprocess.keep_res and not self.task.framing.one_size:
-            if one is not None:
-                raise UserError(
-                    f"keep_res: this network takes images of {one[0]} x {one[1]} alone"
-                    " (leave out --keep_res)"
-                )
-        elif one is not None and size != one:
+        free = self.preprocess.keep_res and not self.task.framing.one_size
+        one = self.engine.size
+        if not free:
+            self.engine.check(self.preprocess.input_size)
+        elif one is not None:
             raise UserError(
-                f"input of {size[0]} x {size[1]}: this network takes {one[0]} x {one[1]} alone;"
-                " set input_size (--input_h and --input_w)"
-            )
-        elif not divisible(size, self.engine.pad, self.engine.stride):
-            raise UserError(
-                f"input of {size[0]} x {size[1]}: height and width must be multiples of"
-                f" {self.engine.pad + 1} for this network; set input_size (--input_res, or"
-                " --input_h and --input_w)"
+                f"keep_res: this network takes images of {one[0]} x {one[1]} alone (leave out"
+                " --keep_res)"
             )
 
     def detect(self, source: np.ndarray | SourceLike) -> Detections | list[Detections]:

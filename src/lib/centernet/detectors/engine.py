@@ -33,18 +33,16 @@ class Engine(Protocol):
     and nothing of it changes after it was made, but for what it keeps to be faster the next time
     (kernels, captured graphs by input shape).
 
-    stride, pad: the maps' stride, and one less than what height and width must be multiples of.
-    size: the only (height, width) it takes; None where every multiple will do.
+    size: the only (height, width) it takes; None where there are others.
+    stride: that of the maps, as far as it has any.
     flip_test: whether it averages with the mirrored image.
     narrow: whether it computes in float16, which some networks overflow.
     device: whose work a timing has to wait for.
+    place: where it computes, and by what, in words.
     """
 
     @property
     def stride(self) -> int: ...
-
-    @property
-    def pad(self) -> int: ...
 
     @property
     def size(self) -> Size | None: ...
@@ -57,6 +55,13 @@ class Engine(Protocol):
 
     @property
     def device(self) -> torch.device: ...
+
+    @property
+    def place(self) -> str: ...
+
+    def check(self, size: Size) -> None:
+        """Raise UserError if it does not take images of `size` (height, width)."""
+        ...
 
     def run(self, inputs: Inputs, k: int, timings: Timings) -> Decoded:
         """The `k` best of each image of a batch of one shape; adds to "net" and "dec"."""

@@ -82,11 +82,14 @@ class Preprocess:
 
     def picture(self, prepared: Prepared) -> np.ndarray:
         """What the network sees, as (h, w, 3) uint8 again: for looking at it."""
-        mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
-        colours = (prepared.input * std + mean) * 255
-        return np.ascontiguousarray(
-            colours.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
-        )
+        return as_picture(prepared.input, self.mean, self.std)
+
+
+def as_picture(normalised: np.ndarray, mean: Triple, std: Triple) -> np.ndarray:
+    """(..., 3, h, w) float32 as the (..., h, w, 3) uint8 BGR that it was made of."""
+    own_mean, own_std = (np.asarray(v, np.float32)[:, None, None] for v in (mean, std))
+    colours = (normalised * own_std + own_mean) * 255
+    return np.ascontiguousarray(np.moveaxis(colours.round().clip(0, 255).astype(np.uint8), -3, -1))
 
 
 def enlarged(view: View, factor: float) -> View:

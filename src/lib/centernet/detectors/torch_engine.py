@@ -7,15 +7,18 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from centernet.detectors.engine import Decoded, Inputs
 from centernet.detectors.preprocess import with_mirrored
 from centernet.detectors.timing import Timings
-from centernet.geometry.view import Size, map_size
+from centernet.geometry.view import Size, divisible, map_size
 from centernet.models.fuse import fused
 from centernet.models.model import CenterNet
+from centernet.models.networks.DCNv2 import DCN
+from centernet.models.networks.DCNv2.backends import describe_backend
 from centernet.models.sparse import SparseMap
+from centernet.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from centernet.heads.head_map import Maps
@@ -75,6 +78,20 @@ class TorchEngine:
     def narrow(self) -> bool:
         """Whether it computes in float16."""
         return self.precision is torch.float16
+
+    @property
+    def place(self) -> str:
+        """The device and, if the network has deformable convolutions, what computes them there."""
+        return place_of(self.model, self.device)
+
+    def check(self, size: Size) -> None:
+        """See `Engine.check`."""
+        if not divisible(size, self.pad, self.stride):
+            raise UserError(
+                f"input of {size[0]} x {size[1]}: height and width must be multiples of"
+                f" {self.pad + 1} for this network; set input_size (--input_res, or --input_h and"
+                " --input_w)"
+            )
 
     def run(self, inputs: Inputs, k: int, timings: Timings) -> Decoded:
         """See `Engine.run`."""
@@ -146,6 +163,12 @@ class TorchEngine:
         if self.precision is None:
             return nullcontext()
         return torch.autocast(self.device.type, self.precision)
+
+
+def place_of(model: nn.Module, device: torch.device) -> str:
+    """The device and, if `model` has deformable convolutions, what computes them there."""
+    deformable = any(isinstance(layer, DCN) for layer in model.modules())
+    return f"{device}; {describe_backend(device.type)}" if deformable else str(device)
 
 
 @torch.inference_mode()

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from centernet.io.run_folder import OPTIONS, RunFolder
 from centernet.options.flag import Flag
 from centernet.runtime.errors import UserError
 
 # What is asked anew at each start.
 # fmt: off
-OF_THE_MOMENT = frozenset([
+NOT_RESTORED = frozenset([
     "resume", "load_model", "weights", "test", "debug", "root", "demo", "output", "show", "exp_id",
-    "dry_run", "offline",
+    "dry_run", "offline", "config",
 ])
 # Those of them that a run goes by until its first checkpoint is there.
-OF_THE_START = frozenset(["load_model", "weights"])
+RESTORED_BEFORE_FIRST_CHECKPOINT = frozenset(["load_model", "weights"])
 # What belongs to the network, also when it is tested or shown.
-OF_THE_MODEL = frozenset([
+MODEL_FLAGS = frozenset([
     "arch", "head_conv", "down_ratio", "input_res", "input_h", "input_w", "dataset", "data_dir",
-    "train_json", "val_json", "image_dir", "kitti_split",
+    "train_json", "val_json", "test_json", "image_dir", "kitti_split",
 ])
 # fmt: on
 
 
-def read_saved(path: Path, flags: Sequence[Flag]) -> dict[str, Any]:
-    """{flag: value} of the `flags` that `path` (an opt.json) holds; empty when there is no file."""
-    if not path.exists():
-        return {}
+def remembered(folder: RunFolder, flags: Sequence[Flag]) -> dict[str, Any]:
+    """{flag: value} of the `flags` that the run in `folder` was started with, as far as known."""
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = folder.options()
+    except UserError as error:
+        raise UserError(f"{error}; run without --resume") from error
+    try:
         return {flag.name: _typed(flag, saved[flag.name]) for flag in flags if flag.name in saved}
-    except (OSError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
+        path = folder.file(OPTIONS)
         raise UserError(f"{path}: cannot be read ({error}); run without --resume") from error
 
 
@@ -43,17 +44,18 @@ def _typed(flag: Flag, value: Any) -> Any:
     return tuple(map(flag.kind, value)) if flag.many else flag.kind(value)
 
 
+def as_flags(values: Mapping[str, Any]) -> str:
+    """Values by flag as a command line gives them."""
+    return " ".join(f"--{name} {written(value)}".rstrip() for name, value in values.items())
+
+
 def differences(
     saved: Mapping[str, Any], given: Mapping[str, Any], flags: Sequence[Flag]
 ) -> list[str]:
     """What to tell: which flags are read back, and which of those given contradict the run."""
     usual = {flag.name: flag.default for flag in flags}
-    again = [
-        f"--{name} {written(value)}".rstrip()
-        for name, value in saved.items()
-        if name not in given and value != usual[name]
-    ]
-    lines = [f"resumed with {' '.join(again)}"] if again else []
+    again = {n: v for n, v in saved.items() if n not in given and v != usual[n]}
+    lines = [f"resumed with {as_flags(again)}"] if again else []
     return lines + [
         f"--{name} is {written(given[name])} now, the run had {written(value)}"
         for name, value in saved.items()

@@ -16,9 +16,7 @@ from typing import Any, TextIO
 from progress.bar import Bar
 
 from centernet.io.files import write_text
-
-LOG = "log.txt"
-METRICS = "metrics.jsonl"
+from centernet.io.run_folder import LOG, METRICS
 
 
 class EpochBar:
