@@ -14,12 +14,14 @@ class Pretrained:
 
     `prefix` is put before each key of the file, `trunk` says which keys of the backbone the file
     must then fill, and keys that begin with one of `ignored` (the classifier) are left out.
+    `mirrors` are further addresses of the same tensors, which are tried in turn.
     """
 
     url: str
     trunk: tuple[str, ...]
     prefix: str = ""
     ignored: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
 
 
 class Backbone(nn.Module):
