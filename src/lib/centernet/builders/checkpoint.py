@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from centernet.detectors.load import check_task
+from centernet.export.opening import facts_of, is_exported
 from centernet.io.meter import Say
 from centernet.models.checkpoint import Checkpoint, read_checkpoint
 from centernet.models.zoo import ZOO, locate, remote_named
@@ -21,8 +22,15 @@ def open_checkpoint(options: Options, say: Say = print) -> Checkpoint:
     """
     model = options.model
     path, known = locate(model.load_model, options.root / "models", offline=model.offline, say=say)
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint_or_file(path)
     return replace(checkpoint, description={**known, **checkpoint.description})
+
+
+def read_checkpoint_or_file(path: Path) -> Checkpoint:
+    """The checkpoint at `path`; of an exported file, without weights, what it says of itself."""
+    if is_exported(path):
+        return Checkpoint({}, facts_of(path), path=path)
+    return read_checkpoint(path)
 
 
 def awaited_download(options: Options) -> str | None:
@@ -40,7 +48,7 @@ def task_of(word: str) -> str | None:
     """The task of the checkpoint that --load_model names; None if that is not known yet."""
     if remote_named(word) is not None:
         return ZOO[word].known.get("task") if word in ZOO else None
-    return read_checkpoint(locate(word, Path())[0]).description.get("task")
+    return read_checkpoint_or_file(locate(word, Path())[0]).description.get("task")
 
 
 def named_checkpoint(options: Options) -> Checkpoint:

@@ -13,6 +13,7 @@ from centernet.datasets.source import Info, Source
 from centernet.models.mismatch import other_order
 from centernet.options.flag import flags_of
 from centernet.options.groups import Data
+from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
 from centernet.tasks import Task
@@ -40,6 +41,11 @@ def open_part(data: Data, task: type[Task], split: str, logger: Logger) -> Sourc
     )
     check_fits(task, source.info)
     return source
+
+
+def tested_part(options: Options) -> str:
+    """The part that a test is of."""
+    return options.evaluate.split or ("test" if options.data.trainval else "val")
 
 
 def check_fits(task: type[Task], info: Info) -> None:
@@ -101,6 +107,9 @@ def training_source(data: Data, task: type[Task], logger: Logger) -> Source:
     """The images to train on: the training part, with --trainval the validation part as well."""
     source = open_part(data, task, "train", logger)
     if not data.trainval or data.dataset in WHOLE:
+        return source
+    if data.dataset == "custom" and data.train_json and not data.val_json:
+        logger.write("--trainval: no --val_json is given, so the training part is all there is")
         return source
     other = open_part(data, task, "val", logger)
     check_joints(task, source.info, other.info)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from centernet.builders.checkpoint import as_checkpoint_says
+from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
@@ -18,6 +19,8 @@ from centernet.detectors.evaluation import Look, evaluate
 from centernet.detectors.load import load_detector
 from centernet.detectors.preprocess import Ready
 from centernet.detectors.sketches import Sketches
+from centernet.export.file_detector import FileDetector
+from centernet.export.opening import is_exported, open_file
 from centernet.geometry.view import Size, divisible
 from centernet.models.checkpoint import Checkpoint
 from centernet.models.model import CenterNet
@@ -36,6 +39,8 @@ def make_detector(
     options: Options, checkpoint: Checkpoint, device: torch.device, info: Info | None = None
 ) -> Detector:
     """The detector of `checkpoint`, for data of `info`, else for what it learned itself."""
+    if is_exported(checkpoint.path):
+        return file_detector(options, checkpoint)
     said = checkpoint.description
     options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv", "dataset"))
     own = {
@@ -57,6 +62,38 @@ def make_detector(
         input_size=options.input.size(resolution),
         device=device,
         **detector_settings(options) | _own_size(options, said),
+    )
+
+
+def file_detector(options: Options, checkpoint: Checkpoint) -> FileDetector:
+    """The detector that runs an exported file as the options ask."""
+    runtime = options.runtime
+    assert checkpoint.path is not None
+    opened = open_file(
+        checkpoint.path,
+        runtime.runtime,
+        threads=options.machine.threads,
+        providers=runtime.providers,
+    )
+    if "K" in options.given and opened.card.k != options.test.K:
+        made = opened.card.k
+        raise UserError(f"--K {options.test.K}: {checkpoint.name} was exported with {made}")
+    if options.machine.amp != "none":
+        raise UserError(f"--amp: {checkpoint.name} has its precision, {opened.card.precision}")
+    sizes = {"fix_res", "input_res", "input_h", "input_w"} & options.given
+    size = options.input.size(opened.card.input_size) if sizes else None
+    keep_res = options.input.keep_res or (False if sizes else None)
+    flags = flags_of(type(options.task))
+    return FileDetector(
+        opened,
+        checkpoint.name,
+        flags={f.name: getattr(options.task, f.name) for f in flags if f.name in options.given},
+        input_size=size,
+        keep_res=keep_res,
+        scales=options.test.test_scales,
+        nms=options.test.nms,
+        batch_size=options.batches.test_batch_size,
+        flip_test=options.test.flip_test,
     )
 
 
@@ -128,6 +165,7 @@ def run_test(
         phase=phase,
         epoch=epoch,
         look=make_look(options, detector, source),
+        tracker=make_tracker(options.track, source.info.num_classes),
     )
 
 

@@ -16,7 +16,7 @@ from centernet.builders.checkpoint import (
     named_checkpoint,
     open_checkpoint,
 )
-from centernet.builders.data import open_part
+from centernet.builders.data import open_part, tested_part
 from centernet.builders.detection import make_detector
 from centernet.builders.training import make_trainer
 from centernet.datasets import not_yet_made
@@ -81,7 +81,7 @@ def explain_test(options: Options, awaited: bool = False) -> None:
     if drawn is not None:
         logger.write(f"data: {drawn} is drawn first")
     else:
-        source = open_part(data, task, "test" if data.trainval else "val", logger)
+        source = open_part(data, task, tested_part(options), logger)
         logger.write(f"data: {source.info.name}, {len(source)} images to test on")
         if checkpoint is not None:
             make_detector(options, checkpoint, torch.device("cpu"), source.info)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from centernet.detectors.detector import Detector
+from centernet.export.file_detector import FileDetector
 from centernet.models.networks.DCNv2 import DCN
 from centernet.models.networks.DCNv2.backends import describe_backend, use_backend
 from centernet.options.groups import Machine
@@ -24,6 +26,14 @@ def settle(machine: Machine) -> None:
         torch.set_num_threads(machine.threads)
     torch.backends.cudnn.benchmark = not machine.not_cuda_benchmark
     use_backend(None if machine.dcn == "auto" else machine.dcn)
+
+
+def place_of(detector: Detector, device: torch.device) -> str:
+    """Where `detector` computes, in words."""
+    if isinstance(detector, FileDetector):
+        card = detector.runtime.card
+        return f"{detector.runtime.name} ({card.precision}, {card.sizes})"
+    return where_it_runs(detector.model, device)
 
 
 def where_it_runs(model: nn.Module, device: torch.device) -> str:

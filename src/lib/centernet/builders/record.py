@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,8 +18,13 @@ from centernet.trains.distributed import Processes
 
 
 @contextmanager
-def recorded(options: Options, processes: Processes, epoch: int) -> Iterator[None]:
-    """Record that training starts after `epoch` and, if the block is not left early, its end."""
+def recorded(
+    options: Options, processes: Processes, epoch: int, reached: Callable[[], int] | None = None
+) -> Iterator[None]:
+    """Record that training starts after `epoch` and, if the block is not left early, its end.
+
+    `reached` tells the epoch that it ended after, by default the last one of all.
+    """
     if not processes.main or epoch >= options.train.num_epochs:
         yield
         return
@@ -28,7 +33,8 @@ def recorded(options: Options, processes: Processes, epoch: int) -> Iterator[Non
     record.add(STARTED, machine, after_epoch=epoch, **_asked(options))
     yield
     weights = {"file": LAST, "sha256": hash_of(options.folder.last)}
-    record.add(ENDED, machine, epoch=options.train.num_epochs, weights=weights, **_asked(options))
+    end = options.train.num_epochs if reached is None else reached()
+    record.add(ENDED, machine, epoch=end, weights=weights, **_asked(options))
 
 
 def record_test(

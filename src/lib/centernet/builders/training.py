@@ -59,7 +59,8 @@ def make_trainer(
     if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(train, options.machine, options.oracle, task, model, processes)
-    validation = {} if data.trainval else make_validation(options, source, size, step, logger)
+    validates = train.test or (train.val_intervals > 0 and not data.trainval)
+    validation = make_validation(options, source, size, step, logger) if validates else {}
     trainer = Trainer(
         step,
         MultiStep(train.lr, train.lr_step),
@@ -77,6 +78,7 @@ def make_trainer(
         seed=train.seed,
         name=lambda index: str(source.path(index)),
         resume_command=resume_command(options),
+        patience=train.patience,
         **validation,
     )
     if checkpoint and options.continues:

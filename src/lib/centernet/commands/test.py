@@ -8,7 +8,7 @@ from centernet.options.verbs import Verb
 
 
 def run(options: Options) -> None:
-    """Evaluate a network on the validation (with --trainval: test) part of a data set."""
+    """Evaluate a network on the validation, or with --split the test, part of a data set."""
     from centernet.commands.jobs import test
 
     test.run(options)
@@ -24,6 +24,8 @@ VERB = Verb(
         groups.Model,
         groups.Input,
         groups.Test,
+        groups.Track,
+        groups.Runtime,
         groups.Evaluate,
         groups.Oracle,
         groups.Batches,

@@ -19,24 +19,29 @@ def open_custom(
     *,
     train_json: Path | str | None = None,
     val_json: Path | str | None = None,
+    test_json: Path | str | None = None,
     image_dir: Path | str | None = None,
     wanted: Collection[str] | None = None,
     strict: bool = False,
     coco_eval: str = "pycocotools",
 ) -> TableSource:
-    """The `split` (train; val or test, which are the same here) of a user's data.
+    """The `split` (train, val or test) of a user's data.
 
-    With `train_json` and `val_json` these are COCO files and `image_dir` the folder of the images
-    (by default looked for beside the files). Otherwise `image_dir`, <data_dir>/custom or `data_dir`
-    itself is a folder in the layout of COCO, Pascal VOC or YOLO, told by what is in it. Nothing is
-    ever split off the training part: a missing validation part is an error.
+    With `train_json`, `val_json` and `test_json` these are COCO files and `image_dir` the folder of
+    the images (by default looked for beside the files). Otherwise `image_dir`, <data_dir>/custom or
+    `data_dir` itself is a folder in the layout of COCO, Pascal VOC or YOLO, told by what is in it.
+    Nothing is ever split off another part: a missing one is an error.
     """
-    part = "train" if split == "train" else "val"
+    part = split
     reading: dict[str, Any] = {"wanted": wanted, "strict": strict, "coco_eval": coco_eval}
-    if train_json or val_json:
-        json = train_json if part == "train" else val_json
+    files = {"train": train_json, "val": val_json, "test": test_json}
+    if any(files.values()):
+        json = files[part]
         if not json:
-            raise UserError(f"--dataset custom: --{part}_json is needed for the {part} part")
+            without = "; --val_intervals 0 trains without validation" if part == "val" else ""
+            raise UserError(
+                f"--dataset custom: --{part}_json is needed for the {part} part{without}"
+            )
         return _open_json(Path(json), image_dir, part, reading)
     root = _root(Path(data_dir), image_dir)
     if (root / "annotations").is_dir() and list((root / "annotations").glob("*.json")):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from centernet.datasets.plausible import usable_areas, usable_cuboids, usable_joints
 from centernet.datasets.source import Source
 from centernet.datasets.table import Table
+from centernet.io.door import one_line
 from centernet.runtime.errors import UserError
 
 SHOWN = 10  # faults told in full
@@ -48,7 +49,7 @@ class Report:
 
         `kind` groups equal faults in the count; `detail` says more in the fault's own line.
         """
-        fault = f"{self.name}: {what}: {detail or kind}"
+        fault = f"{self.name}: {one_line(what)}: {one_line(detail or kind, 1000)}"
         if self.strict:
             raise UserError(f"{fault} (without --strict it is dropped)")
         self.faults.append(f"{fault}, dropped (--strict to stop)")
@@ -56,7 +57,9 @@ class Report:
 
     def count(self, kind: str, example: str, count: int = 1) -> None:
         """Record `count` more cases of `kind`, for one line that tells how many and an example."""
-        self.counted.setdefault(kind, Counted(example)).count += count
+        if kind not in self.counted:
+            self.counted[kind] = Counted(one_line(example))
+        self.counted[kind].count += count
 
     def lines(self, shown: int = SHOWN) -> list[str]:
         """The first faults in full, how many more there are, what was counted, then the notes."""

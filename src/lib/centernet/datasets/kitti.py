@@ -29,9 +29,10 @@ from centernet.datasets.evaluate.kitti import (
 )
 from centernet.datasets.evaluate.kitti_labels import Labels, read_folder, read_labels, write_labels
 from centernet.datasets.inspect import Report
+from centernet.datasets.kitti_plausible import is_unknown, tell_camera, usable_labels
 from centernet.datasets.source import Info, Source
-from centernet.io.files import write_text
-from centernet.io.image import SUFFIXES
+from centernet.io.files import read_lines, write_text
+from centernet.io.listing import is_image_name
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Cuboids, Objects
 
@@ -107,23 +108,26 @@ def open_kitti_list(
     A frame without image, labels or camera is left out, and so is a bad row of labels, each with a
     line that says why (`strict` raises it).
     """
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError):
-        raise UserError(
-            f"{path.absolute()}: no such list of frames; write their names (000042), one a line"
-        ) from None
     report = Report(info.name, strict)
+    try:
+        listed = " ".join(read_lines(path)).split()
+    except UserError as error:
+        raise UserError(f"{error}; write the names of frames (000042), one a line") from None
+    names = list(dict.fromkeys(listed))
+    if len(names) < len(listed):
+        twice = next(name for name in names if listed.count(name) > 1)
+        report.count("frames listed twice, taken once", twice, len(listed) - len(names))
     folder = root / ("testing" if testing else "training")
     images = _images(folder / "image_2")
     frames = [
         frame
         for name in names
-        if (frame := _read_frame(name, folder, images, report, testing)) is not None
+        if (frame := _read_frame(name, folder, images, report, testing, info)) is not None
     ]
     if names and not frames:
         first = report.faults[0].removesuffix(", dropped (--strict to stop)")
         raise UserError(f"{path}: not one of its {len(names)} frames can be used; {first}")
+    tell_camera([(frame.path, frame.calibration) for frame in frames[:1]], report)
     return KittiSource(info, frames, report)
 
 
@@ -133,12 +137,16 @@ def _images(folder: Path) -> dict[str, Path]:
         files = sorted(os.listdir(folder))
     except OSError:
         raise UserError(f"{folder.absolute()}: no such folder of images") from None
-    paths = [folder / file for file in files]
-    return {path.stem: path for path in paths if path.suffix.lower() in SUFFIXES}
+    return {os.path.splitext(file)[0]: folder / file for file in files if is_image_name(file)}
 
 
 def _read_frame(
-    name: str, folder: Path, images: Mapping[str, Path], report: Report, testing: bool
+    name: str,
+    folder: Path,
+    images: Mapping[str, Path],
+    report: Report,
+    testing: bool,
+    info: Info,
 ) -> Frame | None:
     if name not in images:
         report.drop(f"frame {name}", "listed but absent", f"no image of it in {folder / 'image_2'}")
@@ -160,6 +168,8 @@ def _read_frame(
                 raise
             report.drop(f"frame {name}", "without labels", str(error))
             return None
+        classes = (*info.class_names, *OTHER_TYPES)
+        labels = usable_labels(labels, path, images[name], classes, info.class_names, report)
     return Frame(name, images[name], calibration, labels)
 
 
@@ -195,9 +205,12 @@ class KittiSource(Source):
             alphas=labels.alphas.astype(np.float32),
             depths=labels.locations[:, 2].astype(np.float32),
         )
+        classes = np.array([self._classes.get(n, -99) for n in labels.names], np.int64)
+        # A box without a known cuboid is a region to ignore for its class.
+        classes = np.where(is_unknown(labels) & (classes >= 0), -2 - classes, classes)
         return Objects(
             boxes=labels.boxes.astype(np.float32),
-            classes=np.array([self._classes.get(n, -99) for n in labels.names], np.int64),
+            classes=classes,
             ids=np.arange(1, len(labels) + 1),
             cuboids=cuboids,
             calibration=frame.calibration,

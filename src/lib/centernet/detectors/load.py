@@ -10,6 +10,7 @@ from typing import Any
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
+from centernet.export.opening import is_exported, open_file
 from centernet.models.checkpoint import Checkpoint, load_weights, read_checkpoint
 from centernet.models.description import describe, info_of, options_of
 from centernet.models.model import CenterNet, create_model
@@ -42,8 +43,13 @@ def load_detector(
     The network that runs, `detector.model`, is made for testing: batch normalisation is folded
     into its convolutions. With `fuse=False` it has the weights of the file, under their names.
 
+    An exported file (.onnx, .xml, ...) stands in the place of a checkpoint; `settings` are then
+    those of FileDetector, the `runtime` that opens it, its `threads` and `providers`.
+
     Raises UserError when the file does not fit what was named, or does not say enough.
     """
+    if not isinstance(checkpoint, Checkpoint) and is_exported(checkpoint):
+        return _file_detector(checkpoint, task, info, flags or {}, settings)
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = read_checkpoint(checkpoint)
     said = checkpoint.description
@@ -60,6 +66,26 @@ def load_detector(
     settings.setdefault("input_size", tuple(said.get("input_size", own_size)))
     settings.setdefault("keep_res", said.get("keep_res", False))
     return Detector(built, model, in_place=True, **settings)
+
+
+def _file_detector(
+    path: str | Path,
+    task: str | None,
+    info: Info | None,
+    flags: Mapping[str, Any],
+    settings: dict[str, Any],
+) -> Detector:
+    """A detector that runs an exported file; `settings` as for FileDetector and `open_file`."""
+    from centernet.export.file_detector import FileDetector
+
+    opening = {n: settings.pop(n) for n in ("runtime", "threads", "providers") if n in settings}
+    opened = open_file(path, **opening)
+    own = opened.card.description.get("task")
+    if task not in (None, own):
+        raise UserError(f"{path}: is of task {own}, not {task}; run {own} with it")
+    if info is not None:
+        raise UserError(f"{path}: says itself what its classes are; leave out info=")
+    return FileDetector(opened, str(path), flags=flags, **settings)
 
 
 def _check_flags(kind: type[Task], flags: Mapping[str, Any]) -> None:

@@ -56,3 +56,12 @@ def read_lines(path: str | Path) -> list[str]:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text in UTF-8 ({error.reason}); save it as UTF-8") from None
+
+
+def free_path(path: Path) -> Path:
+    """`path`, or the first of path_2, path_3 ... that does not exist."""
+    stem, number = path.stem, 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{stem}_{number}{path.suffix}")
+    return path

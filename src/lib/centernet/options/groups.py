@@ -128,6 +128,23 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Runtime:
+    """What runs an exported file"""
+
+    runtime: str = option(
+        "",
+        "what runs an exported file that --load_model names: onnxruntime, openvino, torch,"
+        " executorch, litert (not given: the usual one of its suffix)",
+        ("", "onnxruntime", "openvino", "torch", "executorch", "litert"),
+        listed=False,
+    )
+    providers: tuple[str, ...] = option(
+        (),
+        "execution providers of ONNX Runtime, or the precision of OpenVINO: f32, bf16, f16, auto",
+    )
+
+
+@dataclass(frozen=True)
 class Model:
     """The network"""
 
@@ -192,10 +209,14 @@ class Data:
     data_dir: Path = option(None, "folder of the data sets (not given: data/ under the root)")
     train_json: Path | None = option(None, "COCO annotations to train on, for --dataset custom")
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
+    test_json: Path | None = option(None, "COCO annotations to test on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     dataset_version: str = option(
         "", "year and part of MOTChallenge for --dataset mot: 17half, 17trainval, 20half, 17test"
+    )
+    part: str | None = option(
+        None, "part of --dataset toy: shapes, figures, cuboids, motion (not given: the task's)"
     )
     kitti_split: str = option("3dop", "which published split of KITTI", ("3dop", "subcnn"))
     trainval: bool = option(False, "train on training and validation data, test on test data")
@@ -239,7 +260,12 @@ class Train:
         (90, 120), "epochs after which the learning rate drops to a tenth", at_least=0
     )
     clip_grad: float = option(0.0, "largest norm of the gradient; 0 for no limit", at_least=0)
-    val_intervals: int = option(5, "epochs between two validations; 0 for none", at_least=0)
+    val_intervals: int = option(
+        5, "epochs between two validations; 0 for none, without validation data", at_least=0
+    )
+    patience: int = option(
+        0, "stop after so many validations without a better metric; 0 never stops", at_least=0
+    )
     metric: str | None = option(
         None,
         "what model_best is chosen by: loss or a metric of the data set (not given: the task's own,"
@@ -282,6 +308,9 @@ class Test:
 class Evaluate:
     """The evaluation"""
 
+    split: str = option(
+        "", "part to test on (not given: val, with --trainval test)", ("val", "test")
+    )
     not_prefetch_test: bool = option(
         False, "load test images in the main process, one after another"
     )
@@ -305,6 +334,53 @@ class Oracle:
     eval_oracle_dim: bool = option(False, "as if the sizes in metres were perfect")
     eval_oracle_rot: bool = option(False, "as if the orientations were perfect")
     eval_oracle_embd: bool = option(False, "as if the embeddings of the corners were perfect")
+
+
+@dataclass(frozen=True)
+class Track:
+    """Tracking"""
+
+    tracker: str = option(
+        "none",
+        "give objects identities over time: by the displacements of a tracking task (center), by"
+        " overlap, which any task has (byte), or by embeddings (reid, lightning)",
+        ("none", "center", "byte", "reid", "lightning"),
+    )
+    track_thresh: float | None = option(
+        None, "score of a detection that counts in the first round (not given: the tracker's own)"
+    )
+    new_thresh: float | None = option(
+        None, "score that a new track needs (not given: center 0.3, byte --track_thresh + 0.1)"
+    )
+    out_thresh: float | None = option(
+        None, "lowest score that is looked at (not given: center 0, byte 0.1)"
+    )
+    match_thresh: float | None = option(
+        None, "byte: the most that 1 - overlap may be in the first round (not given: 0.9)"
+    )
+    track_buffer: int | None = option(
+        None, "byte, reid: frames that a lost object is remembered, at 30 a second (not given: 30)"
+    )
+    max_age: int | None = option(
+        None,
+        "center: a lost object is remembered while its age is below this (not given: -1, never)",
+    )
+    hungarian: bool = option(
+        False, "center: the assignment of least distance, not the nearest for each in turn"
+    )
+    motion: str = option(
+        "kalman",
+        "byte: where objects are expected, by a Kalman filter or the task's displacements",
+        ("kalman", "offset"),
+    )
+    resurrect: bool = option(
+        False, "byte, reid: a removed track can come back one frame later, as published"
+    )
+    ids_per_class: bool = option(False, "count the identities of each class from 1")
+    show_trace: bool = option(False, "draw where each object was in the last 30 frames")
+    track_files: tuple[str, ...] = option(
+        ("mot",), "files of the tracks: mot, kitti, coco", ("mot", "kitti", "coco")
+    )
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ VERBS: Registry[Verb] = Registry(
         "demo": "centernet.commands.demo:VERB",
         "info": "centernet.commands.info:VERB",
         "doctor": "centernet.commands.doctor:VERB",
+        "export": "centernet.commands.export:VERB",
         "get_data": "centernet.commands.get_data:VERB",
         "experiment": "centernet.commands.experiment:VERB",
         "repro": "centernet.commands.repro:VERB",

@@ -20,6 +20,7 @@ class Best:
 
     metric: str
     value: float | None = None
+    stale: int = 0  # validations since the best one
 
     def improve(self, figures: Mapping[str, float]) -> bool:
         """Take the metric from `figures`; True if it is the best so far (a NaN never is).
@@ -33,11 +34,13 @@ class Best:
             raise UserError(f"--metric {self.metric}: validation gives only {', '.join(figures)}")
         value = float(figures[self.metric])
         lower = self.metric.endswith("loss")  # "loss" itself, or one of its parts: "hm_loss"
-        if math.isnan(value):
+        worse = math.isnan(value) or (
+            self.value is not None and (value >= self.value if lower else value <= self.value)
+        )
+        if worse:
+            self.stale += 1
             return False
-        if self.value is not None and (value >= self.value if lower else value <= self.value):
-            return False
-        self.value = value
+        self.value, self.stale = value, 0
         return True
 
 
@@ -109,7 +112,7 @@ class Keeper:
             step.scaler.load_state_dict(training["scaler"])
         found = training.get("best") or {}
         if found.get("metric") == best.metric:
-            best.value = found["value"]
+            best.value, best.stale = found["value"], found.get("stale", 0)
         elif found:
             lines.append(f"model_best was chosen by {found['metric']}, now by {best.metric}")
         for name, before in (training.get("settings") or {}).items():

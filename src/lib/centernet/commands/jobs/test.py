@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from centernet.builders.checkpoint import as_checkpoint_says, named_checkpoint
-from centernet.builders.data import open_part, renamed
+from centernet.builders.data import open_part, renamed, tested_part
 from centernet.builders.detection import make_detector, run_budget, run_test
 from centernet.builders.dry_run import explain_test
-from centernet.builders.process import make_logger, one_device, where_it_runs
+from centernet.builders.process import make_logger, one_device, place_of
 from centernet.builders.record import record_test
 from centernet.options.options import Options
 from centernet.runs.provenance import hash_of
@@ -25,11 +25,11 @@ def run(options: Options) -> None:
     logger = make_logger(options)
     device = one_device(options, logger)
     task, data = TASKS[options.task_name], options.data
-    source = open_part(data, task, "test" if data.trainval else "val", logger)
+    source = open_part(data, task, tested_part(options), logger)
     for line in renamed(checkpoint.name, checkpoint.description, source.info):
         logger.write(line)
     detector = make_detector(options, checkpoint, device, source.info)
-    place = where_it_runs(detector.model, device)
+    place = place_of(detector, device)
     logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {place}, {len(source)} images")
     detector.warm_up()
     measure = run_budget if options.evaluate.error_budget else run_test

@@ -54,7 +54,7 @@ def train_process(options: Options) -> None:
             return
         if processes.main and trainer.epoch < options.train.num_epochs:
             options.save(options.save_dir)
-        with recorded(options, processes, trainer.epoch):
+        with recorded(options, processes, trainer.epoch, lambda: trainer.epoch):
             trainer.run()
         logger.close()
 
