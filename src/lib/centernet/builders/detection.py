@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from centernet.builders.checkpoint import as_checkpoint_says
+from centernet.builders.network import network_spec
 from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
@@ -55,7 +56,7 @@ def make_detector(
     return load_detector(
         checkpoint,
         task=options.task_name,
-        arch=options.model.arch,
+        arch=network_spec(options.model, checkpoint),
         head_conv=options.model.head_conv,
         info=info,
         flags=own,

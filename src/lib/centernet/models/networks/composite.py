@@ -19,11 +19,16 @@ class Composite(Backbone):
         self.trunk, self.neck = trunk, neck
         self.channels, self.stride = neck.channels, neck.stride
         self.pad = max(32, trunk.strides[-1]) - 1
+        self.leaves_unused = trunk.leaves_unused
         self.normalisation = trunk.normalisation
         if trunk.pretrained is not None:
             self.pretrained = replace(
                 trunk.pretrained, trunk=("trunk.",), prefix=f"trunk.{trunk.pretrained.prefix}"
             )
+
+    def freeze(self, stages: int) -> None:
+        """Keep the stem and the first `stages` stages of the trunk as they are."""
+        self.trunk.freeze(stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, channels, H/stride, W/stride)]."""

@@ -23,9 +23,7 @@ class Node(nn.Module):
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """(B, fine, H, W), (B, coarse, H/2, W/2) -> (B, width, H, W)."""
-        return self.output(
-            self.fuse([self.project[0](fine), self.up(self.project[1](coarse))])
-        )
+        return self.output(self.fuse([self.project[0](fine), self.up(self.project[1](coarse))]))
 
 
 def projection(width: int, new_width: int) -> nn.Module:

@@ -16,6 +16,8 @@ class DLATrunk(Trunk):
     taps = ("level1", "level2", "level3", "level4", "level5")
     steps = ("base_layer", "level0", *taps)
 
+    leaves_unused = True  # `project` of level3 and level4
+
     def __init__(self) -> None:
         super().__init__()
         levels = Levels()

@@ -38,6 +38,7 @@ class Trunk(nn.Module):
     steps: tuple[str, ...]  # names of submodules, in the order in which they run
     taps: tuple[str, ...]  # the last step at each stride
     channels_last: bool = False  # the steps exchange (B, H, W, C), as Swin transformers do
+    leaves_unused: bool = False  # has parameters that never reach a map
     pretrained: Pretrained | None = None
     normalisation: Normalisation = Normalisation()
 

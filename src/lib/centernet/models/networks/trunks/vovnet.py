@@ -50,7 +50,9 @@ class VoVNet(Trunk):
     """The network of one of SIZES, with maps at strides 4 to 32."""
 
     normalisation = Normalisation(
-        (103.53 / 255, 116.28 / 255, 123.675 / 255), (57.375 / 255, 57.12 / 255, 58.395 / 255), "bgr"
+        (103.53 / 255, 116.28 / 255, 123.675 / 255),
+        (57.375 / 255, 57.12 / 255, 58.395 / 255),
+        "bgr",
     )
 
     def __init__(self, name: str) -> None:
@@ -78,9 +80,7 @@ class VoVNet(Trunk):
         init_kaiming(self)
 
 
-def stage(
-    number: int, width: int, inner: int, outer: int, count: int, size: Size
-) -> nn.Sequential:
+def stage(number: int, width: int, inner: int, outer: int, count: int, size: Size) -> nn.Sequential:
     """Pooling (but in stage 2) and `count` blocks."""
     parts: list[tuple[str, nn.Module]] = []
     if number > 2:
