@@ -40,6 +40,8 @@ def open_part(data: Data, task: type[Task], split: str, logger: Logger) -> Sourc
         **{name: str(v) if isinstance(v, Path) else v for name, v in flags.items()},
     )
     check_fits(task, source.info)
+    for line in source.read:
+        logger.write(f"{split}: {line}")
     return source
 
 

@@ -7,10 +7,12 @@ and the reason; `strict` makes the first of them an error instead.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from centernet.datasets.plausible import usable_areas, usable_cuboids, usable_jo
 from centernet.datasets.source import Source
 from centernet.datasets.table import Table
 from centernet.io.door import one_line
+from centernet.io.listing import list_images
 from centernet.runtime.errors import UserError
 
 SHOWN = 10  # faults told in full
@@ -103,6 +106,10 @@ def _present_images(table: Table, folder: Path, report: Report) -> Table:
     present = files_present(folder, table.files)
     if present.all():
         return table
+    table = _matched_by_tail(table, present, folder, report)
+    present = files_present(folder, table.files)
+    if present.all():
+        return table
     if not present.any():
         raise UserError(
             f"{report.name}: none of its {len(table)} images is in {folder.absolute()} "
@@ -115,6 +122,37 @@ def _present_images(table: Table, folder: Path, report: Report) -> Table:
             detail += f" ({objects[row]} objects go with it)"
         report.drop(f"image '{table.files[row]}'", "missing image", detail)
     return table.keep_images(present)
+
+
+def _matched_by_tail(
+    table: Table, present: NDArray[np.bool_], folder: Path, report: Report
+) -> Table:
+    """`table` with files that are not there called by the one beneath `folder` that ends as they.
+
+    For names with backslashes, of another machine, with a folder twice, or of the web.
+    """
+    missing = np.flatnonzero(~present)
+    by_name: dict[str, list[str]] = {}
+    for path in list_images(folder) if folder.is_dir() else ():
+        by_name.setdefault(path.name, []).append(os.path.relpath(path, folder))
+    files = table.files.astype(object)
+    taken = {str(file) for file in table.files[present]}
+    for row in missing:
+        parts = re.split(r"[/\\\\]+", re.sub(r"[?#].*$", "", unquote(str(table.files[row]))))
+        near = by_name.get(parts[-1], []) or by_name.get(str(table.files[row]), [])
+        while len(near) > 1 and len(parts) > 1:
+            parts = parts[1:]
+            tail = os.path.join(*parts)
+            exact = [file for file in near if file == tail or file.endswith(os.sep + tail)]
+            near = exact if exact else near
+            if len(exact) == 1:
+                break
+        if len(near) == 1 and near[0] not in taken:
+            taken.add(near[0])
+            said = f"'{table.files[row]}' is {near[0]}"
+            report.count("file names matched by the ends of their paths", said)
+            files[row] = near[0]
+    return replace(table, files=np.array(files.tolist(), np.str_))
 
 
 def files_present(folder: Path, files: Iterable[str]) -> NDArray[np.bool_]:

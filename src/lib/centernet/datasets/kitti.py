@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,6 +186,26 @@ class KittiSource(Source):
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def read(self) -> list[str]:
+        """Frames and their objects by type."""
+        counts = Counter(n for f in self.frames if f.labels is not None for n in f.labels.names)
+        kinds = ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
+        said = f"{counts.total()} objects ({kinds})" if counts else "no objects"
+        lines = [f"{self.info.name}: {len(self)} frames, {said}", *self.report.facts]
+        own = sum(counts[name] for name in self.info.class_names)
+        if counts and not own:
+            lines.append(
+                f"{self.info.name}: no object is a {', '.join(self.info.class_names)}: nothing will"
+                " be learned"
+            )
+        return lines
+
+    def only(self, keep: NDArray[np.bool_]) -> KittiSource:
+        """A copy with those frames alone."""
+        frames = [frame for frame, kept in zip(self.frames, keep, strict=True) if kept]
+        return KittiSource(self.info, frames, self.report)
 
     def image_id(self, index: int) -> str:
         return self.frames[index].name

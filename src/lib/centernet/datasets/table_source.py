@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from centernet.datasets.evaluate.coco import coco_metrics, evaluate_coco
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.inspect import Report
 from centernet.datasets.source import Info, Source
+from centernet.datasets.summary import described
 from centernet.datasets.table import Table
 from centernet.io.image import ImageError, read_image
 from centernet.structures.objects import Objects
@@ -73,6 +75,18 @@ class TableSource(Source):
     def previous(self, index: int, rng: Generator | None = None, within: int = 3) -> int | None:
         videos = self.table.videos
         return None if videos is None else videos.previous(index, rng, within)
+
+    @property
+    def read(self) -> list[str]:
+        """Images, objects by class, images and classes without any, and the report's facts."""
+        return [described(self.table, self.info), *self.report.facts]
+
+    def only(self, keep: NDArray[np.bool_]) -> TableSource:
+        """A copy with those images alone."""
+        part = copy(self)
+        part.__dict__.pop("dropped", None)
+        part.table = self.table.keep_images(np.asarray(keep, bool))
+        return part
 
     def objects(self, index: int) -> Objects:
         return self.table.objects(index, self.wanted)

@@ -23,14 +23,24 @@ from centernet.runtime.errors import UserError
 
 
 class VocList(NamedTuple):
-    """One list of images of a devkit folder (VOC2007 and the like)."""
+    """One list of images of a devkit folder (VOC2007 and the like), or two plain folders."""
 
-    root: Path  # has JPEGImages, Annotations, ImageSets/Main
+    root: Path  # has JPEGImages, Annotations, ImageSets/Main, unless the folders are given
     part: str  # name of the list: trainval, test, ...
+    image_folder: Path | None = None
+    xml_folder: Path | None = None  # given: its xml files are the list
 
     @property
     def path(self) -> Path:
         return self.root / "ImageSets" / "Main" / f"{self.part}.txt"
+
+    @property
+    def images(self) -> Path:
+        return self.image_folder or self.root / "JPEGImages"
+
+    @property
+    def xmls(self) -> Path:
+        return self.xml_folder or self.root / "Annotations"
 
     def stems(self, images: Mapping[str, str], report: Report) -> list[str]:
         """Names of the images without suffix, in the order of the list, each once.
@@ -38,6 +48,8 @@ class VocList(NamedTuple):
         `images` are the files by name: a line may also be a file name, a path, or have a second
         column as the lists of one class have.
         """
+        if self.xml_folder is not None:
+            return sorted(path.stem for path in self.xml_folder.glob("*.xml"))
         found: dict[str, None] = {}
         for line in (line.strip() for line in read_lines(self.path)):
             if not line:
@@ -89,10 +101,10 @@ def read_voc(
     """
     columns = _Columns()
     for voc in lists:
-        images = image_files(voc.root / "JPEGImages")
-        folder = os.path.relpath(voc.root / "JPEGImages", base)
+        images = image_files(voc.images)
+        folder = os.path.relpath(voc.images, base)
         for stem in voc.stems(images, report):
-            xml = voc.root / "Annotations" / f"{stem}.xml"
+            xml = voc.xmls / f"{stem}.xml"
             tree = _tree(xml, report)
             if tree is None:
                 continue

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.source import Source
@@ -20,6 +22,7 @@ from centernet.structures.detections import Detections
 from centernet.trackers.tracker import Tracker
 
 Look = Callable[[int, Ready, Detections], None]
+Results = Mapping[int | str, Detections]  # by the ids of images
 
 
 def evaluate(
@@ -32,6 +35,7 @@ def evaluate(
     phase: str = "test",
     epoch: int | None = None,
     look: Look | None = None,
+    keep: Callable[[Results], None] | None = None,
     tracker: Tracker | None = None,
 ) -> Evaluation:
     """The evaluation of `detector` on `source`, whose results files go into `folder`.
@@ -39,13 +43,14 @@ def evaluate(
     Its table goes to the `logger`.
 
     `workers` threads read and prepare images ahead (0: none does). An image that cannot be read is
-    told and counts as one without detections; a `source` that is strict raises. `look` is called
-    with the index, the prepared image and its detections. A `tracker` gives identities, video by
-    video; the data set must have videos then.
+    told and left out of the metrics with its objects; a `source` that is strict raises. `look` is
+    called with the index, the prepared image and its detections, `keep` with all of them at the
+    end. A `tracker` gives identities, video by video; the data set must have videos then.
     """
     if len(source) == 0:
         raise UserError(f"data set {source.info.name}: no image to test on")
     order: list[int] = []
+    unreadable: dict[int, str] = {}
     indices, video = _in_order(source, tracker)
     session = Session(detector, tracker)
 
@@ -64,6 +69,7 @@ def evaluate(
         for index, ready in prefetch(prepare, indices, workers):
             if isinstance(ready, ImageError):
                 source.drop_image(index, ready)
+                unreadable[index] = str(ready)
                 continue
             order.append(index)
             looked_at.append(ready)
@@ -83,13 +89,25 @@ def evaluate(
             bar.step()
     if not results:
         raise UserError(f"data set {source.info.name}: not one image can be read")
+    if keep is not None:
+        keep(results)
     if tracker is not None:
         logger.write(f"association per image: {session}")
-    evaluation = source.evaluate(results, folder)
+    judged = source
+    if unreadable:
+        tested = np.ones(len(source), bool)
+        tested[list(unreadable)] = False
+        judged = source.only(tested)
+        counted = "" if judged is not source else ", whose objects count as missed"
+        logger.write(
+            f"metrics over {len(source) - len(unreadable)} of {len(source)} images:"
+            f" {len(unreadable)} cannot be read{counted}; such as {next(iter(unreadable.values()))}"
+        )
+    evaluation = judged.evaluate(results, folder)
     for line in evaluation.table.splitlines():
         logger.write(line)
     if evaluation.main < NEAR_ZERO:
-        logger.write(post_mortem(source, results))
+        logger.write(post_mortem(judged, results))
     return evaluation
 
 
