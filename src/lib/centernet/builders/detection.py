@@ -9,13 +9,14 @@ from typing import Any
 import torch
 
 from centernet.builders.checkpoint import as_checkpoint_says
+from centernet.builders.findings import keep_evaluation, keep_findings
 from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector
 from centernet.detectors.error_budget import budget_lines, error_budget
-from centernet.detectors.evaluation import Look, evaluate
+from centernet.detectors.evaluation import Look, Results, evaluate
 from centernet.detectors.load import load_detector
 from centernet.detectors.preprocess import Ready
 from centernet.detectors.sketches import Sketches
@@ -156,7 +157,13 @@ def run_test(
     if names:
         detector.oracle = Oracle(detector.task, names)
     ahead = not options.evaluate.not_prefetch_test
-    return evaluate(
+
+    def keep(results: Results) -> None:
+        if phase == "test" and not options.evaluate.error_budget:
+            threshold = options.drawing.vis_thresh
+            keep_findings(options.folder, detector, source, results, threshold)
+
+    evaluation = evaluate(
         detector,
         source,
         options.save_dir,
@@ -165,8 +172,11 @@ def run_test(
         phase=phase,
         epoch=epoch,
         look=make_look(options, detector, source),
+        keep=keep,
         tracker=make_tracker(options.track, source.info.num_classes),
     )
+    keep_evaluation(options.folder, evaluation)
+    return evaluation
 
 
 def perfect_heads(asked: groups.Oracle) -> list[str]:

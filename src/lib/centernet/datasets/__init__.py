@@ -22,6 +22,7 @@ SOURCES: Registry[Callable[..., Source]] = Registry(
         "pascal": "centernet.datasets.pascal:open_pascal",
         "kitti": "centernet.datasets.kitti:open_kitti",
         "mot": "centernet.datasets.mot:open_mot",
+        "nuscenes": "centernet.datasets.nuscenes:open_nuscenes",
         "widerface": "centernet.datasets.widerface:open_widerface",
         "custom": "centernet.datasets.custom:open_custom",
         "toy": "centernet.datasets.toy:open_toy",

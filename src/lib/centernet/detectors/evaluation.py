@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from centernet.structures.detections import Detections
 from centernet.trackers.tracker import Tracker
 
 Look = Callable[[int, Ready, Detections], None]
+Results = Mapping[int | str, Detections]  # by the ids of images
 
 
 def evaluate(
@@ -34,6 +35,7 @@ def evaluate(
     phase: str = "test",
     epoch: int | None = None,
     look: Look | None = None,
+    keep: Callable[[Results], None] | None = None,
     tracker: Tracker | None = None,
 ) -> Evaluation:
     """The evaluation of `detector` on `source`, whose results files go into `folder`.
@@ -42,8 +44,8 @@ def evaluate(
 
     `workers` threads read and prepare images ahead (0: none does). An image that cannot be read is
     told and left out of the metrics with its objects; a `source` that is strict raises. `look` is
-    called with the index, the prepared image and its detections. A `tracker` gives identities,
-    video by video; the data set must have videos then.
+    called with the index, the prepared image and its detections, `keep` with all of them at the
+    end. A `tracker` gives identities, video by video; the data set must have videos then.
     """
     if len(source) == 0:
         raise UserError(f"data set {source.info.name}: no image to test on")
@@ -87,6 +89,8 @@ def evaluate(
             bar.step()
     if not results:
         raise UserError(f"data set {source.info.name}: not one image can be read")
+    if keep is not None:
+        keep(results)
     if tracker is not None:
         logger.write(f"association per image: {session}")
     judged = source

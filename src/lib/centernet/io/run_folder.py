@@ -44,6 +44,27 @@ class RunFolder:
         """Folder of the demo's results."""
         return self.path / "results"
 
+    @property
+    def findings(self) -> Path:
+        """What the last test found, for the page; its pictures lie beside it."""
+        return self.path / "report" / "findings.json"
+
+    @property
+    def page(self) -> Path:
+        """The page of the run."""
+        return self.path / "report.html"
+
+    def log(self) -> list[str]:
+        """The lines of log.txt, each with its time."""
+        path = self.path / LOG
+        return (
+            path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        )
+
+    def found(self) -> dict[str, Any]:
+        """The content of `findings`; {} before a test."""
+        return _mapping(self.findings, _json(self.findings)) if self.findings.exists() else {}
+
     def checkpoint(self, epoch: int) -> Path:
         """The checkpoint that is kept of an epoch."""
         return self.path / f"model_{epoch}.pth"

@@ -8,6 +8,7 @@ from centernet.builders.detection import make_detector, run_budget, run_test
 from centernet.builders.dry_run import explain_test
 from centernet.builders.process import make_logger, one_device, place_of
 from centernet.builders.record import record_test
+from centernet.commands.jobs.report import report
 from centernet.options.options import Options
 from centernet.runs.provenance import hash_of
 from centernet.tasks import TASKS
@@ -37,4 +38,5 @@ def run(options: Options) -> None:
     logger.write(f"time per image: {detector.timings}")
     logger.metrics(checkpoint.epoch, "test", evaluation.metrics)
     record_test(options, checkpoint, sha256, source, evaluation.metrics, device)
+    report(options, logger.write)
     logger.write(f"results in {options.save_dir.absolute()}")

@@ -10,6 +10,7 @@ from centernet.builders.dry_run import explain_training
 from centernet.builders.process import make_logger, settle, where_it_runs
 from centernet.builders.record import recorded
 from centernet.builders.training import in_turn, make_trainer
+from centernet.commands.jobs.report import report
 from centernet.options.options import Options
 from centernet.runtime.device import choose_devices
 from centernet.trains.distributed import join, spawn
@@ -56,6 +57,8 @@ def train_process(options: Options) -> None:
             options.save(options.save_dir)
         with recorded(options, processes, trainer.epoch, lambda: trainer.epoch):
             trainer.run()
+        if processes.main:
+            report(options, logger.write)
         logger.close()
 
 
