@@ -1,21 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from centernet.datasets.source import Info
 from centernet.detectors.load import load_detector
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
+from centernet.models.described import checked
 from centernet.models.description import describe
 from centernet.models.model import create_model
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
-from tests.attack.mutate import LONG, TRIED, places, replaced
+from tests.attack.mutate import LONG, places, replaced
 
 KIND = TASKS["ctdet"]
 VALUES: list[Any] = [
@@ -25,6 +25,13 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
+DESCRIPTION = (
+    *("task", "options", "arch", "head_conv", "heads", "name", "class_names", "category_ids"),
+    *("provides", "joints", "flip_pairs", "skeleton", "sigmas", "mean", "std", "colour"),
+    *("max_objects", "input_size", "dataset", "library_version"),
+)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     info = Info("t", ("a", "b"), (1, 2), sigmas=None)
@@ -32,34 +39,32 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     model = create_model("unet", task.heads, 8)
     description = describe(task, model, "unet", 8, (64, 64), "custom")
     path = save_checkpoint(tmp_path_factory.mktemp("file") / "a.pth", model, description)
+    assert set(description) == set(DESCRIPTION)
     return path, torch.load(path, weights_only=True)
 
 
-def in_one_line(error: UserError, path: Path) -> None:
+def in_one_line(error: UserError) -> None:
     assert "\n" not in str(error), error
-    assert str(error).startswith(str(path))
     assert len(str(error)) < 1500
 
 
-@TRIED
-@given(data=st.data())
+@pytest.mark.parametrize("field", sorted(DESCRIPTION))
 def test_no_description_ends_in_a_traceback(
-    written: tuple[Path, dict[str, Any]], data: st.DataObject
+    written: tuple[Path, dict[str, Any]], field: str
 ) -> None:
+    """Every field and every value within it replaced by every wrong one, and absent."""
     path, content = written
-    description = content["description"]
-    for _ in range(data.draw(st.integers(1, 2))):
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in description.items()}
-        where = data.draw(st.sampled_from([p for p in places(plain) if p]))
-        value = data.draw(st.sampled_from(VALUES))
-        description = replaced(plain, where, value, absent=data.draw(st.integers(0, 7)) == 0)
-    torch.save({**content, "description": description}, path.with_name("b.pth"))
-    try:
-        checkpoint = read_checkpoint(path.with_name("b.pth"))
-        if LONG or data.draw(st.integers(0, 9)) == 0:
-            load_detector(checkpoint, device="cpu")
-    except UserError as error:
-        in_one_line(error, path.with_name("b.pth"))
+    whole = {k: list(v) if isinstance(v, tuple) else v for k, v in content["description"].items()}
+    tensors = read_checkpoint(path)
+    for where in [p for p in places(whole) if p and p[0] == field]:
+        for number, value in enumerate([*VALUES, None]):
+            description = replaced(whole, where, value, absent=number == len(VALUES))
+            try:
+                checkpoint = replace(tensors, description=checked(description, str(path)))
+                if number % (1 if LONG else 6) == 0:
+                    load_detector(checkpoint, device="cpu")
+            except UserError as error:
+                in_one_line(error)
 
 
 @pytest.mark.parametrize(

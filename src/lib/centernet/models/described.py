@@ -58,7 +58,7 @@ def checked(description: Mapping[Any, Any], file: str) -> dict[str, Any]:
         typed = msgspec.convert(dict(description), Description)
     except msgspec.ValidationError as error:
         raise UserError(f"{file}: description: {_in_words(error, description)}") from None
-    except (RecursionError, TypeError, ValueError, OverflowError):
+    except (RecursionError, TypeError, ValueError, OverflowError, AttributeError):
         raise UserError(f"{file}: description: holds values that no description has") from None
     for field, fault in _faults(typed, description):
         raise UserError(f"{file}: description: {field} {fault}")
@@ -106,7 +106,7 @@ def checked_options(
             continue
         try:
             found[name] = msgspec.convert(value, hints[name])
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             words = _in_words(error, {}) if isinstance(error, msgspec.ValidationError) else ""
             expected = words.partition("where ")[2] or "another type is expected"
             raise UserError(

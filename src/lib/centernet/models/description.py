@@ -9,8 +9,10 @@ from typing import Any, get_type_hints
 from centernet import __version__
 from centernet.datasets.source import Info
 from centernet.geometry.view import Size
+from centernet.io.door import shown
 from centernet.models.described import checked_options
 from centernet.models.model import CenterNet
+from centernet.runtime.errors import UserError
 from centernet.tasks import Task
 
 # The facts of a data set that the network depends on or whose names its results carry.
@@ -68,6 +70,14 @@ def options_of(
     names = {field.name for field in fields(options)}
     hints = {name: hint for name, hint in get_type_hints(options).items() if name in names}
     saved = checked_options(hints, description.get("options") or {}, file)
+    for field in fields(options):
+        choices = field.metadata.get("choices")
+        choices = choices() if callable(choices) else choices
+        if choices and field.name in saved and saved[field.name] not in choices:
+            raise UserError(
+                f"{file}: description: options: {field.name} is {shown(saved[field.name])}, where"
+                f" one of {', '.join(map(str, choices))} is expected"
+            )
     return options(**{k: v for k, v in {**saved, **given}.items() if k in names})
 
 
