@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 
 from centernet.builders.checkpoint import (
-    as_checkpoint_says,
     awaited_download,
+    fill_from_checkpoint,
     named_checkpoint,
     open_checkpoint,
 )
@@ -46,7 +46,7 @@ def explain_training(options: Options) -> None:
         options = options.changed(load_model="", weights="none")
     elif options.model.load_model:
         checkpoint = open_checkpoint(options)
-    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
+    options = fill_from_checkpoint(options, checkpoint, ("arch", "head_conv"))
     data, task = options.data, TASKS[options.task_name]
     drawn = not_yet_made(data.dataset, data.data_dir, task.needs)
     if drawn is not None:
@@ -75,7 +75,7 @@ def explain_test(options: Options, awaited: bool = False) -> None:
     missing = awaited and options.model.load_model == str(last) and not last.exists()
     download = awaited_download(options)
     checkpoint = None if missing or download else named_checkpoint(options)
-    options = as_checkpoint_says(options, checkpoint, ("dataset",))
+    options = fill_from_checkpoint(options, checkpoint, ("dataset",))
     data, task = options.data, TASKS[options.task_name]
     drawn = not_yet_made(data.dataset, data.data_dir, task.needs)
     if drawn is not None:
@@ -145,7 +145,7 @@ def _without_download(options: Options, say: Say) -> Options:
 def _facts(options: Options, trainer: Trainer, devices: int) -> list[str]:
     step, loader, info = trainer.step, trainer.loader, trainer.step.task.info
     millions = sum(weight.numel() for weight in step.model.parameters()) / 1e6
-    height, width = loader.data.size
+    height, width = trainer.keeper.description["input_size"]
     held = ", validated on none" if trainer.val_loader is None else (
         f", {len(trainer.val_loader.data)} to validate on"
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -40,7 +40,7 @@ from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from centernet.trains.trainer import Length, Trainer
 
-Thing = TypeVar("Thing")
+T = TypeVar("T")
 
 
 def make_trainer(
@@ -49,7 +49,7 @@ def make_trainer(
     """Everything that one process of a training needs, at the start or where it is resumed."""
     train, network, data = options.train, options.model, options.data
     kind = TASKS[options.task_name]
-    source = in_turn(processes, lambda: training_source(data, kind, logger))
+    source = main_process_first(processes, lambda: training_source(data, kind, logger))
     task = kind(source.info, options.task)
     seed_everything(train.seed)
     model = make_network(network, train, task)
@@ -86,7 +86,7 @@ def make_trainer(
     return trainer
 
 
-def in_turn(processes: Processes, make: Callable[[], Thing]) -> Thing:
+def main_process_first(processes: Processes, make: Callable[[], T]) -> T:
     """What `make` gives, in the main process first: the others find what it has drawn to disk."""
     first = make() if processes.main else None
     processes.share(None)
@@ -199,7 +199,9 @@ def make_validation(
 ) -> dict[str, Any]:
     """What a trainer validates with: the loader of the losses, and the measure of the metrics."""
     kind = type(step.task)
-    source = in_turn(step.processes, lambda: open_part(options.data, kind, "val", logger))
+    source = main_process_first(
+        step.processes, lambda: open_part(options.data, kind, "val", logger)
+    )
     check_joints(kind, training.info, source.info)
     for line in compare(training, source):
         logger.write(line)
@@ -208,7 +210,7 @@ def make_validation(
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
         detector = Detector(
             step.task,
-            network,
+            cast("CenterNet", network),
             input_size=size,
             device=step.processes.device,
             **detector_settings(options),

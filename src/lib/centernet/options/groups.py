@@ -116,8 +116,8 @@ class Machine:
     channels_last: bool = option(False, "keep the channels of images and maps together in memory")
     no_fuse: bool = option(
         False,
-        "test with the network as it was trained; else normalisation is folded into the"
-        " convolutions and sizes and offsets are computed at the peaks alone, to the same results",
+        "do not fold BatchNorm into the convolutions, and compute every head densely (same"
+        " results, slower)",
     )
     dcn: str = option(
         "auto",
