@@ -59,7 +59,7 @@ def load_detector(
     if info is None:
         raise UserError(f"{checkpoint.name}: does not say what its classes are; pass info=")
     _check_flags(kind, flags or {})
-    built = kind(info, options_of(kind.Options, said, flags or {}))
+    built = kind(info, options_of(kind.Options, said, flags or {}, checkpoint.name))
     model = load_model(built, checkpoint, arch, head_conv)
     for name in ("mean", "std"):
         settings.setdefault(name, tuple(said[name]) if name in said else getattr(info, name))

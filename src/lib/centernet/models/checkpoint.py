@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from centernet.io.door import shown
 from centernet.io.files import atomic_write
-from centernet.models import mismatch, mmdet, published
+from centernet.models import described, mismatch, mmdet, published
 from centernet.runtime.errors import UserError, WriteError
 
 FORMAT = 1
@@ -121,13 +122,26 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         meta = _mapping(content, "meta") if nested else {}
         weights, description = mmdet.converted(weights, meta, str(path))
         return Checkpoint(weights, description, epoch=_epoch(meta), path=path)
+    description = _mapping(content, "description") if nested else {}
+    if "format" in content:  # a file of ours; other programs keep what they like there
+        description = described.checked(description, str(path))
+        training = _training(training, str(path))
     return Checkpoint(
         weights=weights,
-        description=_mapping(content, "description") if nested else {},
+        description=description,
         training=training,
         epoch=_epoch(content) if nested else 0,
         path=path,
     )
+
+
+def _training(training: Any, file: str) -> dict[str, Any] | None:
+    """What a resumed run needs, which is a mapping; None where there is nothing."""
+    if training is None:
+        return None
+    if not isinstance(training, Mapping):
+        raise UserError(f"{file}: training is {shown(training)}, where a mapping is expected")
+    return dict(training)
 
 
 def _mapping(content: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from centernet import __version__
 from centernet.datasets.source import Info
 from centernet.geometry.view import Size
+from centernet.io.door import shown
+from centernet.models.described import checked_options
 from centernet.models.model import CenterNet
 from centernet.models.spec import ModelSpec
+from centernet.runtime.errors import UserError
 from centernet.tasks import Task
 
 # The facts of a data set that the network depends on or whose names its results carry.
@@ -57,13 +60,34 @@ def info_of(description: Mapping[str, Any]) -> Info | None:
         return None
     facts = {name: _tuples(description[name]) for name in _FACTS if name in description}
     facts["provides"] = frozenset(facts.get("provides", {"boxes"}))
-    return Info(**facts, resolution=_tuples(description["input_size"]))
+    facts.setdefault("name", "checkpoint")
+    facts.setdefault("category_ids", tuple(range(1, len(facts["class_names"]) + 1)))
+    if "input_size" in description:
+        facts["resolution"] = _tuples(description["input_size"])
+    return Info(**facts)
 
 
-def options_of(options: type, description: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
-    """The task's own group: `given` values, else the checkpoint's, else the defaults."""
+def options_of(
+    options: type,
+    description: Mapping[str, Any],
+    given: Mapping[str, Any],
+    file: str = "checkpoint",
+) -> Any:
+    """The task's own group: `given` values, else the checkpoint's, else the defaults.
+
+    UserError, naming the `file`, for a value of the checkpoint's that has another type.
+    """
     names = {field.name for field in fields(options)}
-    saved = description.get("options") or {}
+    hints = {name: hint for name, hint in get_type_hints(options).items() if name in names}
+    saved = checked_options(hints, description.get("options") or {}, file)
+    for field in fields(options):
+        choices = field.metadata.get("choices")
+        choices = choices() if callable(choices) else choices
+        if choices and field.name in saved and saved[field.name] not in choices:
+            raise UserError(
+                f"{file}: description: options: {field.name} is {shown(saved[field.name])}, where"
+                f" one of {', '.join(map(str, choices))} is expected"
+            )
     return options(**{k: v for k, v in {**saved, **given}.items() if k in names})
 
 
