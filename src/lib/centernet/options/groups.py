@@ -14,6 +14,12 @@ from pathlib import Path
 from centernet.options.field import option
 
 
+def _networks() -> Iterable[str]:
+    from centernet.models.networks import ALIASES, BACKBONES
+
+    return [*BACKBONES, *ALIASES]
+
+
 def _data_sets() -> Iterable[str]:
     from centernet.datasets import SOURCES
 
@@ -146,6 +152,9 @@ class Model:
         "dla_34",
         "network, such as res_18 or hourglass (info.py lists all), or a trunk and a neck:"
         " resnet34+bifpn, tv:mobilenet_v3_large+simple, timm:efficientnet_lite0+ida",
+        _networks,
+        listed=False,
+        composed="+",
     )
     backbone: str | None = option(None, "trunk of the network, with --neck in place of --arch")
     neck: str | None = option(None, "neck on the trunk: deconv, simple, fpn, bifpn, ida or pan")
