@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.coco import coco_metrics, evaluate_coco
 from centernet.datasets.evaluate.evaluation import Evaluation
+from centernet.datasets.evaluate.track_table import evaluate_tracks, is_tracked
 from centernet.datasets.inspect import Report
 from centernet.datasets.source import Info, Source
 from centernet.datasets.summary import described
@@ -98,5 +99,10 @@ class TableSource(Source):
         return coco_metrics(jointed)
 
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
-        """COCO's metrics; "AP" is that of keypoints for detections that have them."""
+        """COCO's metrics; "AP" is that of keypoints for detections that have them.
+
+        Where both the annotations and the detections have identities in videos, MOTA, HOTA, IDF1.
+        """
+        if is_tracked(self.table, results):
+            return evaluate_tracks(self.table, self.info, results)
         return evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)

@@ -213,7 +213,8 @@ class Data:
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     dataset_version: str = option(
-        "", "year and part of MOTChallenge for --dataset mot: 17half, 17trainval, 20half, 17test"
+        "",
+        "part of --dataset mot (17half, 17trainval, 17test, 20half), kitti_tracking (half, train)",
     )
     part: str | None = option(
         None, "part of --dataset toy: shapes, figures, cuboids, motion (not given: the task's)"
