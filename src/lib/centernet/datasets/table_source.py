@@ -104,5 +104,5 @@ class TableSource(Source):
         Where both the annotations and the detections have identities in videos, MOTA, HOTA, IDF1.
         """
         if is_tracked(self.table, results):
-            return evaluate_tracks(self.table, self.info, results)
+            return evaluate_tracks(self.table, self.info, results, folder)
         return evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)
