@@ -11,6 +11,7 @@ import pytest
 
 from centernet import cli
 from centernet.builders.tracking import make_tracker
+from centernet.datasets.toy.mot_files import write_mot
 from centernet.datasets.toy.motion import draw_motion
 from centernet.drawing.traces import Traces
 from centernet.io.video_file import VideoFile
@@ -82,6 +83,21 @@ def test_still_images_have_no_tracks(root: Path, capsys: pytest.CaptureFixture[s
     words = "ctdet --exp_id a --resume --gpus -1 --num_workers 0 --tracker byte"
     assert cli.test([*words.split(), *data], root) == 2
     assert "has no videos" in capsys.readouterr().err
+
+
+def test_a_test_with_a_tracker_ends_well(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    films = [draw_motion(np.random.default_rng(seed))[:6] for seed in range(2)]
+    write_mot(tmp_path / "mot17", "train", films)
+    data = f"--dataset mot --data_dir {tmp_path}"
+    assert cli.train(f"{QUICK} {data}".split(), tmp_path) == 0
+    line = f"ctdet --exp_id a --resume --gpus -1 --num_workers 0 --tracker byte {data}"
+    assert cli.test(f"{line} --track_thresh 0.02 --out_thresh 0.01".split(), tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "association per image: track" in out
+    assert "HOTA" in out
+    assert isinstance(json.loads((tmp_path / "exp/ctdet/a/results.json").read_text()), list)
 
 
 @pytest.mark.parametrize(

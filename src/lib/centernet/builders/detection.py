@@ -10,6 +10,7 @@ import torch
 
 from centernet.builders.checkpoint import fill_from_checkpoint
 from centernet.builders.findings import keep_evaluation, keep_findings
+from centernet.builders.network import network_spec
 from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
@@ -59,7 +60,7 @@ def make_detector(
     return load_detector(
         checkpoint,
         task=options.task_name,
-        arch=options.model.arch,
+        arch=network_spec(options.model, checkpoint),
         head_conv=options.model.head_conv,
         info=info,
         flags=own,

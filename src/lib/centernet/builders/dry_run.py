@@ -18,11 +18,11 @@ from centernet.builders.checkpoint import (
 )
 from centernet.builders.data import open_part, tested_part
 from centernet.builders.detection import make_detector
+from centernet.builders.network import network_spec
 from centernet.builders.training import make_trainer
 from centernet.datasets import not_yet_made
 from centernet.detectors.results_writer import ResultWriter
 from centernet.io.stream import open_stream
-from centernet.models.networks import create_backbone
 from centernet.models.pretrained import classifier
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
@@ -50,7 +50,7 @@ def explain_training(options: Options) -> None:
     data, task = options.data, TASKS[options.task_name]
     drawn = not_yet_made(data.dataset, data.data_dir, task.needs)
     if drawn is not None:
-        create_backbone(options.model.arch)
+        network_spec(options.model, checkpoint).backbone()
         logger.write(f"data: {drawn} is drawn first; what depends on it is not checked")
     else:
         # On this device a network has shapes but no numbers: it takes neither time nor memory.
@@ -129,7 +129,7 @@ def _without_download(options: Options, say: Say) -> Options:
     """`options` that start from random weights where ImageNet's would have to be fetched."""
     if options.model.load_model or options.train.weights != "imagenet":
         return options
-    published = create_backbone(options.model.arch).pretrained
+    published = network_spec(options.model).backbone().pretrained
     if published is None:
         return options
     remote = classifier(published)
@@ -155,8 +155,8 @@ def _facts(options: Options, trainer: Trainer, devices: int) -> list[str]:
     return [
         f"data: {info.name}, {len(loader.data)} images to train on{held}, {len(info.class_names)}"
         " classes",
-        f"network: {options.model.arch}, {millions:.2f} million parameters, input {height} x"
-        f" {width}",
+        f"network: {network_spec(options.model).arch}, {millions:.2f} million parameters,"
+        f" input {height} x {width}",
         f"schedule: epoch {trainer.epoch + 1} to {train.num_epochs}, {len(loader)} batches each,"
         f" {batch} over {devices} device{'s' if devices > 1 else ''}, learning rate {train.lr:g},"
         f" a tenth after {drops}",

@@ -11,6 +11,7 @@ from torch import nn
 
 from centernet.builders.data import check_joints, open_part, training_source
 from centernet.builders.detection import detector_settings, input_size, perfect_heads, run_test
+from centernet.builders.network import network_spec
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.datasets.inspect import compare
 from centernet.datasets.source import Source
@@ -21,9 +22,10 @@ from centernet.models.description import describe
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.segment import recompute
 from centernet.models.pretrained import initialise
+from centernet.models.spec import ModelSpec
 from centernet.options import groups
 from centernet.options.flag import unknown
-from centernet.options.groups import Augment, Machine, Model, Train
+from centernet.options.groups import Augment, Machine, Train
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
@@ -52,10 +54,11 @@ def make_trainer(
     source = main_process_first(processes, lambda: training_source(data, kind, logger))
     task = kind(source.info, options.task)
     seed_everything(train.seed)
-    model = make_network(network, train, task)
+    spec = network_spec(network, checkpoint)
+    model = make_network(spec, train, task)
     resolution = task.resolution(source.info, options.task)
-    size = input_size(options.input, resolution, model, network.arch)
-    description = describe(task, model, network.arch, network.head_conv, size, data.dataset)
+    size = input_size(options.input, resolution, model, spec.arch)
+    description = describe(task, model, spec, network.head_conv, size, data.dataset)
     if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(train, options.machine, options.oracle, task, model, processes)
@@ -104,9 +107,9 @@ def starting_weights(
     return f"{checkpoint.name}: {loaded}"
 
 
-def make_network(network: Model, train: Train, task: Task) -> CenterNet:
+def make_network(spec: ModelSpec, train: Train, task: Task) -> CenterNet:
     """The network to train, with random weights."""
-    model = create_model(network.arch, task.heads, network.head_conv)
+    model = create_model(spec, task.heads)
     if len(task.learners):
         model.add_module("criterion", task.learners)  # trained, moved and kept with the network
     if train.checkpoint_activations:
@@ -115,7 +118,7 @@ def make_network(network: Model, train: Train, task: Task) -> CenterNet:
                 "--checkpoint_activations: torch.compile cannot keep BatchNorm's statistics as they"
                 " are when it computes activations twice; leave out --compile"
             )
-        recompute(model, network.arch)
+        recompute(model, spec.arch)
     return model
 
 

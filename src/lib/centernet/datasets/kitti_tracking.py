@@ -21,6 +21,7 @@ from centernet.datasets.evaluate.kitti_tracks import (
     countable_kitti,
     read_kitti_tracks,
 )
+from centernet.datasets.evaluate.track_table import write_tracks
 from centernet.datasets.evaluate.tracking import METRICS, Scores, table
 from centernet.datasets.inspect import Report, checked
 from centernet.datasets.kitti import KITTI, OTHER_TYPES
@@ -65,8 +66,6 @@ class KittiVideo:
 class KittiTrackingSource(TableSource):
     """Sequences measured as KITTI measures tracks: cars and pedestrians, each by itself."""
 
-    results_name = "tracking.json"
-
     def __init__(self, *args: Any, videos: Sequence[KittiVideo], **facts: Any) -> None:
         super().__init__(*args, **facts)
         self.videos = videos
@@ -78,6 +77,7 @@ class KittiTrackingSource(TableSource):
         """
         if not any(found.identities is not None for found in results.values()):
             return super().evaluate(results, folder)
+        write_tracks(folder, results)
         by_class: dict[str, dict[str, Scores]] = {name: {} for name in MEASURED}
         for video, frames in zip(self.videos, self.sequences(), strict=True):
             found = [results.get(self.image_id(index)) for index in frames]

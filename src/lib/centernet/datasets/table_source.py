@@ -109,7 +109,7 @@ class TableSource(Source):
         on.
         """
         if is_tracked(self.table, results):
-            return evaluate_tracks(self.table, self.info, results)
+            return evaluate_tracks(self.table, self.info, results, folder)
         if is_solid(self.table, results):
             flat = evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)
             solid = evaluate_cuboids(self.table, self.info, results, folder)

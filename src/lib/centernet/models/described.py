@@ -30,6 +30,7 @@ class Description(msgspec.Struct):
     options: dict[str, Any] = {}
     arch: str = ""
     head_conv: int = -1
+    network: dict[str, Any] | str = {}
     heads: dict[str, int] = {}
     name: str = ""
     class_names: list[str] = []

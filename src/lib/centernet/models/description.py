@@ -12,6 +12,7 @@ from centernet.geometry.view import Size
 from centernet.io.door import shown
 from centernet.models.described import checked_options
 from centernet.models.model import CenterNet
+from centernet.models.spec import ModelSpec
 from centernet.runtime.errors import UserError
 from centernet.tasks import Task
 
@@ -23,19 +24,28 @@ _FACTS = (
 
 
 def describe(
-    task: Task, model: CenterNet, arch: str, head_conv: int, input_size: Size, dataset: str = ""
+    task: Task,
+    model: CenterNet,
+    arch: str | ModelSpec,
+    head_conv: int,
+    input_size: Size,
+    dataset: str = "",
 ) -> dict[str, Any]:
     """The description of `model`: plain values, all that `Detector` needs besides the weights.
 
-    `arch` is its registered name, `head_conv` the width asked for (-1 for the default, which is
+    `arch` is its spec or its name, `head_conv` the width asked for (-1 for the default, which is
     written as the number it stands for), `input_size` (height, width) what it is trained on,
     `dataset` the name by which the command line opens the data.
     """
+    spec = ModelSpec.named(arch) if isinstance(arch, str) else arch
+    width = model.backbone.head_conv if head_conv == -1 else head_conv
+    whole = spec.changed(head_conv=width, task=task.name, classes=task.info.class_names)
     return {
         "task": task.name,
         "options": asdict(task.options),
-        "arch": arch,
-        "head_conv": model.backbone.head_conv if head_conv == -1 else head_conv,
+        "arch": spec.arch,
+        "head_conv": width,
+        "network": whole.plain(),
         "heads": {name: head.channels for name, head in task.heads.items()},
         **{name: getattr(task.info, name) for name in _FACTS},
         "input_size": tuple(input_size),
@@ -83,3 +93,12 @@ def options_of(
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def spec_of(description: Mapping[str, Any], arch: str | None = None) -> ModelSpec | None:
+    """The network that a checkpoint describes; None if it does not, or `arch` names another."""
+    said = description.get("arch")
+    if "network" in description and arch in (None, said):
+        return ModelSpec.of(description["network"])
+    name = arch or said
+    return None if name is None else ModelSpec.named(name)

@@ -149,14 +149,40 @@ class Model:
     """The network"""
 
     arch: str = option(
-        "dla_34", "network, such as res_18 or hourglass; info.py lists all", _networks, listed=False
+        "dla_34",
+        "network, such as res_18 or hourglass (info.py lists all), or a trunk and a neck:"
+        " resnet34+bifpn, tv:mobilenet_v3_large+simple, timm:efficientnet_lite0+ida",
+        _networks,
+        listed=False,
+        composed="+",
+    )
+    backbone: str | None = option(None, "trunk of the network, with --neck in place of --arch")
+    neck: str | None = option(None, "neck on the trunk: deconv, simple, fpn, bifpn, ida or pan")
+    neck_channels: tuple[int, ...] = option(
+        (), "widths of the neck: one, or one a step from coarse to fine", at_least=1
+    )
+    neck_upsample: str | None = option(
+        None, "how the neck doubles a map", ("deconv", "bilinear", "nearest")
+    )
+    neck_conv: str | None = option(
+        None, "convolutions of the neck", ("normal", "separable", "dcn")
+    )
+    neck_fusion: str | None = option(
+        None, "how the neck joins maps", ("sum", "concat", "weighted")
+    )
+    frozen_stages: int = option(
+        0,
+        "stages of the trunk that do not learn, the stem with them; their BatchNorm stays as it is",
+        at_least=0,
     )
     head_conv: int = option(
         -1,
         "channels of the hidden layer of each head; 0 for none, -1 for the network's own number",
         at_least=-1,
     )
-    down_ratio: int = option(4, "stride of the output maps", (4,))
+    down_ratio: int = option(
+        4, "stride of the output maps; only a network of trunk and neck has a choice", (2, 4, 8, 16)
+    )
     load_model: str = option(
         "",
         "checkpoint to start from: a file, an http(s) address, or the name of a published one, as"

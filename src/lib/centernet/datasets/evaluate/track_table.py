@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +15,12 @@ from centernet.datasets.evaluate.overlaps import Rows
 from centernet.datasets.evaluate.tracking import METRICS, Scores, table
 from centernet.datasets.source import Info
 from centernet.datasets.table import Table
+from centernet.io.files import write_text
 
 if TYPE_CHECKING:
     from centernet.structures.detections import Detections
+
+RESULTS = "results.json"
 
 
 def is_tracked(truth: Table, results: Mapping[int | str, Detections]) -> bool:
@@ -24,8 +29,23 @@ def is_tracked(truth: Table, results: Mapping[int | str, Detections]) -> bool:
     return known and any(found.identities is not None for found in results.values())
 
 
+def write_tracks(folder: Path, results: Mapping[int | str, Detections]) -> Path:
+    """Write `results.json`: rows image_id, track_id, class, bbox (x y width height), score."""
+    rows = []
+    for image_id, found in results.items():
+        identities = [] if found.identities is None else found.identities.tolist()
+        for row, identity in enumerate(identities):
+            x1, y1, x2, y2 = found.boxes[row].tolist()
+            box = [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)]
+            score = round(float(found.scores[row]), 4)
+            kind = found.class_name(int(found.classes[row]))
+            entry = {"image_id": image_id, "track_id": identity, "class": kind}
+            rows.append(entry | {"bbox": box, "score": score})
+    return write_text(Path(folder) / RESULTS, json.dumps(rows) + "\n")
+
+
 def evaluate_tracks(
-    truth: Table, info: Info, results: Mapping[int | str, Detections]
+    truth: Table, info: Info, results: Mapping[int | str, Detections], folder: Path
 ) -> Evaluation:
     """Each class by itself, in each video; all of them together are what a run is judged by.
 
@@ -34,6 +54,7 @@ def evaluate_tracks(
     """
     assert truth.videos is not None
     assert truth.identities is not None
+    write_tracks(folder, results)
     by_class: dict[str, dict[str, Scores]] = {}
     frames_of = {
         name: np.array(frames, np.int64)
