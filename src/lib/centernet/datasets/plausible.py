@@ -78,6 +78,11 @@ def usable_joints(table: Table, report: Report) -> Table:
         )
         joints[outside, 2] = 0
         seen = np.asarray(seen & ~outside)
+        if not seen.any():
+            report.notes.append(
+                f"{report.name}: no labelled joint is left: neither joints nor sizes will be"
+                " learned"
+            )
     far = seen & ~_near_box(joints, table.boxes)
     if seen.any() and far.sum() > 0.5 * seen.sum():
         report.count(
