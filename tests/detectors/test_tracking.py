@@ -91,7 +91,11 @@ def test_a_test_with_a_tracker_ends_well(
     films = [draw_motion(np.random.default_rng(seed))[:6] for seed in range(2)]
     write_mot(tmp_path / "mot17", "train", films)
     data = f"--dataset mot --data_dir {tmp_path}"
-    assert cli.train(f"{QUICK} {data}".split(), tmp_path) == 0
+    chosen = "--val_intervals 1 --tracker byte --metric HOTA"
+    assert cli.train(f"{QUICK} {data} {chosen}".split(), tmp_path) == 0
+    assert (tmp_path / "exp/ctdet/a/model_best.pth").is_file()
+    assert cli.train(f"{QUICK} {data} {chosen} --metric AP --exp_id b".split(), tmp_path) == 2
+    assert "--metric: unknown metric 'AP'" in capsys.readouterr().err
     line = f"ctdet --exp_id a --resume --gpus -1 --num_workers 0 --tracker byte {data}"
     assert cli.test(f"{line} --track_thresh 0.02 --out_thresh 0.01".split(), tmp_path) == 0
     out = capsys.readouterr().out

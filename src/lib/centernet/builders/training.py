@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 from centernet.builders.data import check_joints, open_part, training_source
 from centernet.builders.detection import detector_settings, input_size, perfect_heads, run_test
 from centernet.builders.network import network_spec
+from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.datasets.inspect import compare
 from centernet.datasets.source import Source
@@ -42,6 +43,8 @@ from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from centernet.trains.trainer import Length, Trainer
 
+JUDGED = "MOTA"  # by which the best epoch is chosen where tracks are measured
+METRICS = tuple(name for name in TRACK_METRICS if name != "IDSW")  # higher is better
 T = TypeVar("T")
 
 
@@ -76,7 +79,7 @@ def make_trainer(
             milestones=train.lr_step,
         ),
         logger,
-        Best(train.metric or task.metric),
+        Best(train.metric or (JUDGED if tracks(options) else task.metric)),
         Length(train.num_epochs, train.num_iters, train.val_intervals, train.accumulate),
         seed=train.seed,
         name=lambda index: str(source.path(index)),
@@ -208,7 +211,8 @@ def make_validation(
     check_joints(kind, training.info, source.info)
     for line in compare(training, source):
         logger.write(line)
-    check_metric(options.train.metric, step.task, source)
+    names = METRICS if tracks(options) else tuple(source.metric_names)
+    check_metric(options.train.metric, step.task, names)
 
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
         detector = Detector(
@@ -224,16 +228,21 @@ def make_validation(
     return {"val_loader": loader, "evaluate": measure}
 
 
-def check_metric(name: str | None, task: Task, source: Source) -> None:
-    """Raise UserError for a --metric that no validation on `source` will give, where that is known.
+def tracks(options: Options) -> bool:
+    """Whether validation gives identities, so that tracks are measured."""
+    return options.track.tracker != "none"
+
+
+def check_metric(name: str | None, task: Task, names: Sequence[str]) -> None:
+    """Raise UserError for a --metric that is no loss and not among `names`, unless none is known.
 
     The others are found out at the first validation, which may be hours later.
     """
-    if name is None or not source.metric_names:
+    if name is None or not names:
         return
     losses = dict.fromkeys(["loss", *(term.stat for term in task.terms)])
-    if name not in losses and name not in source.metric_names:
-        raise UserError(f"--metric: {unknown('metric', name, [*losses, *source.metric_names])}")
+    if name not in losses and name not in names:
+        raise UserError(f"--metric: {unknown('metric', name, [*losses, *names])}")
 
 
 def resume_command(options: Options) -> str:

@@ -100,7 +100,10 @@ def open_yolo(
         report.facts.append(f"{root.name}: {passed}")
     polygons = sum(bool(row.polygon) for row in known)
     if polygons:
-        report.facts.append(f"{root.name}: {polygons} objects are polygons")
+        report.facts.append(
+            f"{root.name}: {polygons} lines of more than four numbers are taken for polygons; if"
+            " they are boxes with joints, say kpt_shape in data.yaml"
+        )
     table = checked(_table(files, sizes, known, joints), root, report)
     kinds = {"boxes"} | ({"masks", "extremes"} if table.masks is not None else set())
     kinds |= {"keypoints"} if joints else set()

@@ -8,7 +8,7 @@ not be None stands for a value that `layers` settles from the others: no command
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from centernet.options.field import option
@@ -164,12 +164,8 @@ class Model:
     neck_upsample: str | None = option(
         None, "how the neck doubles a map", ("deconv", "bilinear", "nearest")
     )
-    neck_conv: str | None = option(
-        None, "convolutions of the neck", ("normal", "separable", "dcn")
-    )
-    neck_fusion: str | None = option(
-        None, "how the neck joins maps", ("sum", "concat", "weighted")
-    )
+    neck_conv: str | None = option(None, "convolutions of the neck", ("normal", "separable", "dcn"))
+    neck_fusion: str | None = option(None, "how the neck joins maps", ("sum", "concat", "weighted"))
     frozen_stages: int = option(
         0,
         "stages of the trunk that do not learn, the stem with them; their BatchNorm stays as it is",
@@ -237,6 +233,12 @@ class Data:
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
     test_json: Path | None = option(None, "COCO annotations to test on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
+    box_format: str = option(
+        "xywh",
+        "what the four numbers of COCO's 'bbox' are, for --dataset custom: xywh (corner, width,"
+        " height), xyxy (two corners), and both as fractions of the image: xywhn, xyxyn",
+        ("xywh", "xyxy", "xywhn", "xyxyn"),
+    )
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     dataset_version: str = option(
         "",
@@ -408,6 +410,10 @@ class Track:
     track_files: tuple[str, ...] = option(
         ("mot",), "files of the tracks: mot, kitti, coco", ("mot", "kitti", "coco")
     )
+
+
+# The flags of Track that say how objects are associated, not what is drawn and written.
+ASSOCIATION = tuple(f.name for f in fields(Track) if f.name not in {"show_trace", "track_files"})
 
 
 @dataclass(frozen=True)
