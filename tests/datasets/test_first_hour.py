@@ -253,3 +253,29 @@ def test_a_camera_that_is_none_is_told(tmp_path: Path, calib: object) -> None:
     source = open_coco(path, tmp_path)
     assert source.table.objects(0).calibration is None
     assert "'calib'" in "\n".join(source.report.lines())
+
+
+@pytest.mark.parametrize(
+    ("boxes", "flag"),
+    [
+        ([(30, 20, 55, 35), (5, 6, 50, 38), (40, 10, 60, 30)], "xyxy"),
+        ([(0.1, 0.2, 0.3, 0.2), (0.5, 0.5, 0.4, 0.2), (0.2, 0.2, 0.1, 0.1)], "xywhn"),
+        ([(0.5, 0.5, 0.9, 0.9), (0.1, 0.5, 0.9, 0.9), (0.2, 0.2, 0.8, 0.9)], "xyxyn"),
+    ],
+)
+def test_another_format_of_boxes_is_named_with_its_flag(
+    tmp_path: Path, boxes: list, flag: str
+) -> None:
+    rows = [annotation(n, box=box) | {"area": None} for n, box in enumerate(boxes)]
+    path = write_coco(tmp_path / "t.json", rows)
+    assert f"--box_format {flag}?" in "\n".join(open_coco(path, tmp_path).report.lines())
+    source = open_source("custom", "train", tmp_path, train_json=path, box_format=flag)
+    assert source.report.lines() == []
+    x1, y1, x2, y2 = source.objects(0).boxes[0]
+    assert 0 <= x1 < x2 <= 60
+    assert 0 <= y1 < y2 <= 40
+
+
+def test_right_boxes_are_not_doubted(tmp_path: Path) -> None:
+    rows = [annotation(n, box=(5 * n, 2, 20, 30)) for n in range(8)]
+    assert open_coco(write_coco(tmp_path / "t.json", rows), tmp_path).report.lines() == []

@@ -25,6 +25,7 @@ def open_custom(
     val_json: Path | str | None = None,
     test_json: Path | str | None = None,
     image_dir: Path | str | None = None,
+    box_format: str = "xywh",
     wanted: Collection[str] | None = None,
     strict: bool = False,
     coco_eval: str = "pycocotools",
@@ -40,8 +41,10 @@ def open_custom(
     reading: dict[str, Any] = {"wanted": wanted, "strict": strict, "coco_eval": coco_eval}
     given = {"train": train_json, "val": val_json, "test": test_json}
     if any(given.values()):
-        source = _of_flags(split, given, image_dir, reading)
+        source = _of_flags(split, given, image_dir, reading | {"box_format": box_format})
     else:
+        if box_format != "xywh":
+            raise UserError("--box_format is for COCO files: name them with --train_json and so on")
         source = _of_folder(_root(Path(data_dir), image_dir), split, wanted, reading)
     fullest = int(source.table.objects_per_image().max(initial=0))
     if fullest > source.info.max_objects:

@@ -18,7 +18,49 @@ Flags = NDArray[np.bool_]
 UNKNOWN_ANGLE = -10.0  # KITTI's mark for an angle that nobody knows
 MARGIN = 1.0  # pixels that a joint may lie outside its image
 NEAR = 0.5  # of a box's extent: how far outside its box a joint may be expected
+FEWEST = 3  # boxes by which their format can be told
 LARGEST = 1e5  # metres: no object is larger or farther away
+
+
+def as_corner_and_size(
+    boxes: NDArray[np.float64], sizes: NDArray[np.int64], box_format: str
+) -> NDArray[np.float64]:
+    """Boxes (N, 4) as x y width height in pixels.
+
+    `box_format`: xywh (so already), xyxy (two corners), xywhn, xyxyn (both as parts of the width
+    and height of their images, `sizes` (N, 2) height, width).
+    """
+    if box_format == "xywh":
+        return boxes
+    boxes = boxes.copy()
+    if box_format.endswith("n"):
+        scale = np.where(sizes > 0, sizes, np.nan)[:, ::-1]
+        boxes *= np.tile(scale, 2)
+    if box_format.startswith("xyxy"):
+        boxes[:, 2:] -= boxes[:, :2]
+    return boxes
+
+
+def odd_boxes(table: Table, name: str, box_format: str) -> list[str]:
+    """A line where the boxes of a whole file plainly are of another format than `box_format`."""
+    boxes, sizes = table.boxes, table.sizes[table.image][:, ::-1].astype(np.float64)
+    known = (sizes > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
+    if known.sum() < FEWEST or box_format != "xywh":
+        return []
+    boxes, sizes = boxes[known], sizes[known]
+    far = boxes[:, :2] + boxes[:, 2:]
+    if (boxes >= 0).all() and (boxes <= 1).all():
+        corners = (boxes[:, 2:] > boxes[:, :2]).all() and (far > 1.001).any()
+        flag = "xyxyn" if corners else "xywhn"
+        return [f"{name}: all {len(boxes)} boxes lie within 0 and 1: --box_format {flag}?"]
+    leaving = (far > sizes * 1.02 + 2).any(axis=1)
+    corners = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (boxes[:, 2:] <= sizes + 1).all(axis=1)
+    if leaving.mean() > 0.2 and corners.mean() > 0.99:
+        return [
+            f"{name}: {int(leaving.sum())} of {len(boxes)} boxes leave their images, but none would"
+            " as two corners: --box_format xyxy?"
+        ]
+    return []
 
 
 def usable_areas(table: Table, report: Report) -> Table:

@@ -233,6 +233,12 @@ class Data:
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
     test_json: Path | None = option(None, "COCO annotations to test on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
+    box_format: str = option(
+        "xywh",
+        "what the four numbers of COCO's 'bbox' are, for --dataset custom: xywh (corner, width,"
+        " height), xyxy (two corners), and both as fractions of the image: xywhn, xyxyn",
+        ("xywh", "xyxy", "xywhn", "xyxyn"),
+    )
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     dataset_version: str = option(
         "",
