@@ -12,7 +12,7 @@ import math
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from centernet.io.door import shown
 from centernet.io.files import atomic_write
 from centernet.models import described, mismatch, mmdet, published
+from centernet.models.networks.backbone import Backbone
+from centernet.models.reach import unreached
 from centernet.runtime.errors import UserError, WriteError
 
 FORMAT = 1
@@ -201,7 +203,7 @@ def load_weights(
     checkpoint = weights if isinstance(weights, Checkpoint) else Checkpoint(dict(weights))
     own = published.unwrapped(model.state_dict())
     found = published.our_names(checkpoint.weights, own)
-    comparison = mismatch.compare(own, found)
+    comparison = excused(mismatch.compare(own, found), model, found)
     if strict:
         cause = mismatch.cause(comparison, checkpoint.description, wanted or {})
         if cause:
@@ -211,4 +213,28 @@ def load_weights(
     with torch.no_grad():
         for key in comparison.fitting:
             own[key].copy_(found[key])
+        for key in comparison.zeroed:
+            own[key].zero_()
     return mismatch.report(comparison, checkpoint.description, wanted or {})
+
+
+def excused(
+    comparison: mismatch.Comparison, model: nn.Module, found: Mapping[str, Tensor]
+) -> mismatch.Comparison:
+    """`comparison` without what may be missing: tensors that reach no output, biases of DCNs.
+
+    Biases are excused where none of the file's deformable convolutions has one (CenterNet2's DLA).
+    """
+    backbone = getattr(model, "backbone", None)
+    if not comparison.missing or not isinstance(backbone, Backbone):
+        return comparison
+    branch = "conv_offset_mask.weight"
+    dcn = [key.removesuffix(branch) + "bias" for key in found if key.endswith(f".{branch}")]
+    zeroed = [key for key in comparison.missing if key in dcn and not any(b in found for b in dcn)]
+    missing = [key for key in comparison.missing if key not in zeroed]
+    spared: list[str] = []
+    if missing and all(key.startswith("backbone.") for key in missing):
+        silent = unreached(model, (backbone.pad + 1,) * 2)
+        spared = [key for key in missing if key in silent]
+        missing = [key for key in missing if key not in silent]
+    return replace(comparison, missing=missing, spared=tuple(spared), zeroed=tuple(zeroed))
