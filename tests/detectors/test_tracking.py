@@ -25,6 +25,7 @@ from centernet.trackers import (
     PerClass,
     ReidTracker,
 )
+from centernet.trackers.shaped import Shaped
 from tests.tiny_coco import write_tiny_coco
 
 QUICK = (
@@ -125,6 +126,9 @@ def test_flags_reach_the_tracker() -> None:
     assert isinstance(tracker, ByteTracker)
     assert (tracker.rule.track_thresh, tracker.rule.low_thresh) == (0.3, 0.2)
     assert tracker.rule.memory == 5
+    shaped = make_tracker(Track(tracker="byte", min_box_area=100, max_box_ratio=1.6))
+    assert isinstance(shaped, Shaped)
+    assert (shaped.least_area, shaped.widest) == (100, 1.6)
     several = make_tracker(asked, classes=3)
     assert isinstance(several, PerClass)
     assert isinstance(make_tracker(Track(tracker="center"), classes=3), CenterTracker)

@@ -233,6 +233,11 @@ class Data:
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
     test_json: Path | None = option(None, "COCO annotations to test on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
+    class_map: str = option(
+        "",
+        "classes to rename, merge and drop, for --dataset custom: old=new,other=new,third= (a class"
+        " without a new name is dropped)",
+    )
     box_format: str = option(
         "xywh",
         "what the four numbers of COCO's 'bbox' are, for --dataset custom: xywh (corner, width,"
@@ -405,6 +410,14 @@ class Track:
     )
     resurrect: bool = option(
         False, "byte, reid: a removed track can come back one frame later, as published"
+    )
+    min_box_area: float = option(
+        0.0,
+        "leave out tracked boxes of no more square pixels (FairMOT, ByteTrack: 100)",
+        at_least=0,
+    )
+    max_box_ratio: float = option(
+        0.0, "leave out tracked boxes that are wider than this times their height (1.6)", at_least=0
     )
     ids_per_class: bool = option(False, "count the identities of each class from 1")
     show_trace: bool = option(False, "draw where each object was in the last 30 frames")
