@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from centernet.models.networks.necks import NeckOptions
+from centernet.models.spec import ModelSpec
 from centernet.runtime.errors import UserError
 
 NECK_NAMES = {"simple": "simple", "fpn": "fpn", "ida": "ida", "bifpn": "bifpn", "pan": "pan"}
@@ -143,3 +144,51 @@ def joined_offsets(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             joined[key] = value
     return joined
+
+
+def spec_in(section: Mapping[str, Any]) -> ModelSpec:
+    """The network that a model section of either generation describes, with its number of classes.
+
+    First: `backbone: {name}`, `neck: {name, ...}`, `output_heads: {heatmap: {num_classes}}`; the
+    second: names, with `neck_config`, `head_config` and `num_classes`. UserError
+    for what has no counterpart.
+    """
+    backbone, neck = section.get("backbone"), section.get("neck")
+    if isinstance(backbone, Mapping) and isinstance(neck, Mapping):
+        trunk = str(backbone.get("name"))
+        frozen = backbone.get("frozen_stages", 0)
+        neck_name, options = neck_options(
+            str(neck.get("name")), {k: v for k, v in neck.items() if k != "name"}
+        )
+        heat = (section.get("output_heads") or {}).get("heatmap") or {}
+        classes, width = heat.get("num_classes", 80), 256
+    elif isinstance(backbone, str) and isinstance(neck, str):
+        trunk, frozen = backbone, 0
+        neck_name, options = neck_options(neck, section.get("neck_config") or {})
+        head = section.get("head_config") or {}
+        if head.get("depth", 1) != 1:
+            raise UserError(
+                f"head_config: depth {head['depth']}: heads of the network that is built from a"
+                " file have one hidden layer; give depth 1"
+            )
+        classes, width = section.get("num_classes", 80), head.get("width", 256)
+    else:
+        raise UserError("model: names no backbone and neck, as backbone: {name: resnet34}")
+    if not isinstance(classes, int) or not isinstance(frozen, int):
+        raise UserError("model: num_classes and frozen_stages are whole numbers")
+    return ModelSpec(
+        trunk_name(trunk),
+        neck_name,
+        options,
+        head_conv=width,
+        frozen_stages=max(frozen, 0),
+        task="ctdet",
+        classes=tuple(map(str, range(1, classes + 1))),
+    )
+
+
+def trunk_name(name: str) -> str:
+    """Our name of a backbone of theirs: timm_NAME is timm:NAME, vovnet39_ese is vovnet39."""
+    if name.startswith("timm_"):
+        return f"timm:{name.removeprefix('timm_')}"
+    return name.removesuffix("_ese")

@@ -58,5 +58,6 @@ class IDA(Neck):
         """The trunk's maps -> (B, channels, H/stride, W/stride)."""
         coarse = list(self.maps(maps))[::-1]
         for layer in self.layers:
-            coarse = [node(coarse[i + 1], coarse[i]) for i, node in enumerate(layer)]
+            nodes = list(layer.children())
+            coarse = [node(coarse[i + 1], coarse[i]) for i, node in enumerate(nodes)]
         return coarse[0]

@@ -44,7 +44,8 @@ class Deconv(Simple):
 
 def steps_down(stride: int) -> tuple[int, ...]:
     """Widths from stride 32 to `stride`: 256 first, then half, 64 at least."""
-    widths, at = [], 32
+    widths: list[int] = []
+    at = 32
     while at > stride:
         widths.append(max(256 >> len(widths), 64))
         at //= 2
