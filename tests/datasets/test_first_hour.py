@@ -279,3 +279,57 @@ def test_another_format_of_boxes_is_named_with_its_flag(
 def test_right_boxes_are_not_doubted(tmp_path: Path) -> None:
     rows = [annotation(n, box=(5 * n, 2, 20, 30)) for n in range(8)]
     assert open_coco(write_coco(tmp_path / "t.json", rows), tmp_path).report.lines() == []
+
+
+def test_classes_are_renamed_merged_and_dropped(tmp_path: Path) -> None:
+    categories = [{"id": n, "name": name} for n, name in enumerate(("cat", "dog", "car"), 5)]
+    rows = [annotation(n, category=5 + n % 3) for n in range(6)]
+    path = write_coco(tmp_path / "t.json", rows, categories)
+    source = open_source(
+        "custom", "train", tmp_path, train_json=path, class_map="dog=pet,cat=pet,car="
+    )
+    assert source.info.class_names == ("pet",)
+    assert source.info.category_ids == (5,)
+    assert source.objects(0).classes.tolist() == [0] * 4
+    assert "3 classes became 1, 2 objects dropped" in source.read[-1]
+    for wrong in ("bird=x", "cat", "cat=,dog=,car="):
+        with pytest.raises(UserError, match="--class_map"):
+            open_source("custom", "train", tmp_path, train_json=path, class_map=wrong)
+
+
+def test_labelme(tmp_path: Path) -> None:
+    shapes = [
+        {"label": "a", "points": [[5, 6], [25, 16]], "shape_type": "rectangle"},
+        {"label": "b", "points": [[30, 20], [40, 20]], "shape_type": "circle"},
+        {"label": "b", "points": [[3, 2]], "shape_type": "point"},
+    ]
+    for part in ("train", "val"):
+        for name in "xy":
+            write_image(tmp_path / part / f"{name}.png")
+        text = json.dumps({"shapes": shapes, "imagePath": "..\\pictures\\x.png", "imageData": "AA"})
+        (tmp_path / part / "x.json").write_text(text)
+    for part in ("train", "val"):
+        source = open_source("custom", part, "nowhere", image_dir=tmp_path)
+        assert source.info.class_names == ("a", "b")
+        assert source.objects(0).boxes.tolist() == [[5, 6, 25, 16], [20, 10, 40, 30]]
+        assert len(source.objects(1)) == 0
+        assert "shapes without area" in source.report.lines()[0]
+
+
+def test_xml_of_cvat(tmp_path: Path) -> None:
+    text = (
+        "<annotations><meta><task><labels><label><name>a</name></label><label><name>b</name>"
+        "</label></labels></task></meta><image name='x.png' width='60' height='40'>"
+        "<box label='b' xtl='5' ytl='6' xbr='25' ybr='16'/><box label='b' xtl='5' ytl='6'/>"
+        "<polygon label='a' points='30,10;40,20;20,30'/><points label='a' points='1,2'/></image>"
+        "</annotations>"
+    )
+    write_image(tmp_path / "images" / "x.png")
+    (tmp_path / "annotations.xml").write_text(text)
+    source = open_source("custom", "train", "nowhere", image_dir=tmp_path)
+    assert source.info.class_names == ("a", "b")
+    assert source.objects(0).boxes.tolist() == [[5, 6, 25, 16], [20, 10, 40, 30]]
+    assert source.objects(0).classes.tolist() == [1, 0]
+    told = "\n".join(source.report.lines())
+    assert "its <box> lacks numbers" in told
+    assert "<points> is not read" in told

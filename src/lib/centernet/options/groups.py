@@ -233,6 +233,11 @@ class Data:
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
     test_json: Path | None = option(None, "COCO annotations to test on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
+    class_map: str = option(
+        "",
+        "classes to rename, merge and drop, for --dataset custom: old=new,other=new,third= (a class"
+        " without a new name is dropped)",
+    )
     box_format: str = option(
         "xywh",
         "what the four numbers of COCO's 'bbox' are, for --dataset custom: xywh (corner, width,"
@@ -266,7 +271,8 @@ class Train:
     )
     weights: str = option(
         "imagenet",
-        "where a new network starts when no checkpoint is given: imagenet, none or a file",
+        "where a new network starts when no checkpoint is given: imagenet (if not given, random"
+        " where it cannot be had), package (what an installed package brings), none or a file",
     )
     seed: int = option(317, "seed of every random generator", at_least=0)
     num_epochs: int = option(140, "epochs", at_least=0)

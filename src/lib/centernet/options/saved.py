@@ -24,7 +24,8 @@ RESTORED_BEFORE_FIRST_CHECKPOINT = frozenset(["load_model", "weights"])
 MODEL_FLAGS = frozenset([
     "arch", "backbone", "neck", "neck_channels", "neck_upsample", "neck_conv", "neck_fusion",
     "frozen_stages", "head_conv", "down_ratio", "input_res", "input_h", "input_w", "dataset",
-    "data_dir", "train_json", "val_json", "test_json", "image_dir", "box_format", "kitti_split",
+    "data_dir", "train_json", "val_json", "test_json", "image_dir", "box_format",
+    "class_map", "kitti_split",
 ])
 # fmt: on
 
