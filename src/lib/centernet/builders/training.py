@@ -18,6 +18,7 @@ from centernet.datasets.inspect import compare
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
 from centernet.geometry.view import Size
+from centernet.io.download import DownloadError
 from centernet.models.checkpoint import Checkpoint, load_weights
 from centernet.models.description import describe
 from centernet.models.model import CenterNet, create_model
@@ -105,7 +106,13 @@ def starting_weights(
     """Fill `model` from `checkpoint`, or its backbone from ImageNet; a line that says what was."""
     if checkpoint is None:
         folder = options.root / "models"
-        return initialise(model.backbone, options.train.weights, folder, options.model.offline)
+        weights = options.train.weights
+        try:
+            return initialise(model.backbone, weights, folder, options.model.offline)
+        except DownloadError as error:
+            if "weights" in options.given:
+                raise
+            return f"backbone: random weights; --weights imagenet was not asked for, and {error}"
     loaded = load_weights(model, checkpoint, strict=False, wanted=description)
     return f"{checkpoint.name}: {loaded}"
 

@@ -271,7 +271,8 @@ class Train:
     )
     weights: str = option(
         "imagenet",
-        "where a new network starts when no checkpoint is given: imagenet, none or a file",
+        "where a new network starts when no checkpoint is given: imagenet (if not given, random"
+        " where it cannot be had), package (what an installed package brings), none or a file",
     )
     seed: int = option(317, "seed of every random generator", at_least=0)
     num_epochs: int = option(140, "epochs", at_least=0)

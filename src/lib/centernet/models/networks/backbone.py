@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +46,10 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """Feature maps of `x`, the last stage last."""
         raise NotImplementedError
+
+    def renamed(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of a classifier under the names that `pretrained` speaks of."""
+        return state
 
     def freeze(self, stages: int) -> None:
         """Keep the first `stages` stages as they are, BatchNorm too; UserError without stages."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import Tensor
@@ -25,6 +26,10 @@ class Composite(Backbone):
             self.pretrained = replace(
                 trunk.pretrained, trunk=("trunk.",), prefix=f"trunk.{trunk.pretrained.prefix}"
             )
+
+    def renamed(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of a classifier under the trunk's own names."""
+        return self.trunk.renamed(state)
 
     def freeze(self, stages: int) -> None:
         """Keep the stem and the first `stages` stages of the trunk as they are."""

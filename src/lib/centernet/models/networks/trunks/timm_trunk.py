@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -48,6 +49,17 @@ class TimmTrunk(Trunk):
             self.normalisation = Normalisation(tuple(facts.mean), tuple(facts.std))
             self.pretrained = _published(facts)
 
+    def renamed(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of timm's classifier that the feature network has too, by its names."""
+        own = self.net.state_dict()
+        found = {}
+        for key, value in state.items():
+            flat = key.replace(".", "_", 1)
+            name = next((name for name in (key, flat) if name in own), None)
+            if name is not None:
+                found[f"net.{name}"] = value
+        return found
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """The maps of `x` from fine to coarse."""
         maps = list(self.net(x))[self.finest :]
@@ -78,8 +90,4 @@ def _step(module: str, steps: tuple[str, ...]) -> str:
 
 
 def _published(facts: Any) -> Pretrained | None:
-    if not facts.url and not facts.hf_hub_id:
-        return None
-    hub = f"https://huggingface.co/{facts.hf_hub_id}/resolve/main/model.safetensors"
-    urls = [url for url in (facts.url, hub if facts.hf_hub_id else "") if url]
-    return Pretrained(urls[0], ("",), mirrors=tuple(urls[1:]))
+    return Pretrained(facts.url, ("",)) if facts.url else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -54,6 +54,10 @@ class Trunk(nn.Module):
             if name in self.taps:
                 maps.append(x.permute(0, 3, 1, 2) if self.channels_last else x)
         return maps
+
+    def renamed(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of the classifier's file under the names of this trunk."""
+        return state
 
     def freeze(self, stages: int) -> None:
         """Keep the stem and the first `stages` stages (that to stride 4 is the first) as they are.
