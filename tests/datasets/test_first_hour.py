@@ -333,3 +333,18 @@ def test_xml_of_cvat(tmp_path: Path) -> None:
     told = "\n".join(source.report.lines())
     assert "its <box> lacks numbers" in told
     assert "<points> is not read" in told
+
+
+def test_csv_of_open_images(tmp_path: Path) -> None:
+    header = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsGroupOf\n"
+    for part, name in (("train", "train"), ("validation", "validation")):
+        write_image(tmp_path / part / "00a.png")
+        text = f"{header}00a,x,/m/1,1,0.25,0.5,0.25,0.75,0,0\n00a,x,/m/2,1,a,1,0,1,0,1\n00b\n"
+        (tmp_path / f"{name}-annotations-bbox.csv").write_text(text)
+    (tmp_path / "class-descriptions-boxable.csv").write_text("/m/1,Cat\n/m/2,Dog\n")
+    for part in ("train", "val"):
+        source = open_source("custom", part, "nowhere", image_dir=tmp_path)
+        assert source.info.class_names == ("Cat", "Dog")
+        assert source.objects(0).boxes.tolist() == [[15, 10, 30, 30]]
+        assert "row 3 of" in source.report.lines()[0]
+        assert "row 4 of" in source.report.lines()[1]

@@ -73,6 +73,14 @@ def test_a_folder_of_videos_each_by_itself(
         assert len(lines) == sum(len(row["objects"]) for row in rows) > 0
 
 
+def test_a_dry_run_counts_the_frames_of_all_videos(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _demo(root, f"--demo {root}/videos --dry_run --output {tmp_path}/out") == 0
+    assert ", 8 in all" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_the_tracker_needs_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = f"--demo {root}/videos/one.mp4 --tracker center --output {root}/out"
     assert _demo(root, line) == 2

@@ -22,7 +22,7 @@ from centernet.builders.network import network_spec
 from centernet.builders.training import make_trainer
 from centernet.datasets import not_yet_made
 from centernet.detectors.results_writer import ResultWriter
-from centernet.io.stream import open_stream
+from centernet.io.stream import open_videos
 from centernet.models.pretrained import classifier
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
@@ -102,15 +102,16 @@ def explain_test(options: Options, awaited: bool = False) -> None:
 def explain_demo(options: Options) -> None:
     """Say what demo.py would do; UserError for what would stop it."""
     logger = _begin(options)
-    stream = open_stream(options.demo.demo)
-    ResultWriter.spare_the_originals(options.output_dir, stream)
+    streams = open_videos(options.demo.demo)
+    if len(streams) == 1:  # several go into folders of their own
+        ResultWriter.spare_the_originals(options.output_dir, streams[0])
     device = choose_devices(options.machine.gpus, logger.write)[0]
     said = awaited_download(options)
     if said is None:
         checkpoint = named_checkpoint(options)
         make_detector(options, checkpoint, torch.device("cpu"))
         said = f"{checkpoint.name}, epoch {checkpoint.epoch}"
-    count = len(stream)
+    count = sum(len(stream) for stream in streams)
     logger.write(f"pictures: {options.demo.demo}" + (f", {count} in all" if count else ""))
     logger.write(f"checkpoint: {said}")
     logger.write(f"device: {device}")

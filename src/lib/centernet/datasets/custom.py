@@ -11,6 +11,7 @@ from centernet.datasets.class_map import mapped, parse_class_map
 from centernet.datasets.coco import open_coco
 from centernet.datasets.cvat import cvat_file, open_cvat
 from centernet.datasets.labelme import labelme_folder, open_labelme
+from centernet.datasets.openimages import open_openimages, openimages_file
 from centernet.datasets.pascal import open_voc_folder, open_xml_folder
 from centernet.datasets.table_source import TableSource
 from centernet.datasets.yolo import is_yolo_folder, open_yolo
@@ -88,6 +89,8 @@ def _of_folder(
     if (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir():
         return open_voc_folder(root, split, **reading)
     alone = split == "train"
+    if (path := openimages_file(root, PARTS[split])) is not None:
+        return open_openimages(root, path, PARTS[split], **reading)
     if (path := cvat_file(root, PARTS[split], alone)) is not None:
         return open_cvat(root, path, **reading)
     if (folder := labelme_folder(root, PARTS[split], alone)) is not None:
@@ -102,7 +105,8 @@ def _of_folder(
         f"{root.absolute()}: no data set; looked for annotations/*.json (COCO), JPEGImages with "
         "Annotations (Pascal VOC), images with labels (YOLO), train/_annotations.coco.json "
         "(Roboflow), images with annotations/*.xml (Kaggle), annotations.xml (CVAT), json files of "
-        "labelme; or name the files with --train_json, --val_json and --image_dir"
+        "labelme, train.csv (Open Images); or name the files with --train_json, --val_json and "
+        "--image_dir"
     )
 
 

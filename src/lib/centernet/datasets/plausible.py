@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +50,8 @@ def odd_boxes(table: Table, name: str, box_format: str) -> list[str]:
     boxes, sizes = boxes[known], sizes[known]
     far = boxes[:, :2] + boxes[:, 2:]
     if (boxes >= 0).all() and (boxes <= 1).all():
-        corners = (boxes[:, 2:] > boxes[:, :2]).all() and (far > 1.001).any()
-        flag = "xyxyn" if corners else "xywhn"
+        two = bool((boxes[:, 2:] > boxes[:, :2]).all() and (far > 1.001).any())
+        flag = "xyxyn" if two else "xywhn"
         return [f"{name}: all {len(boxes)} boxes lie within 0 and 1: --box_format {flag}?"]
     leaving = (far > sizes * 1.02 + 2).any(axis=1)
     corners = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (boxes[:, 2:] <= sizes + 1).all(axis=1)
@@ -98,7 +98,7 @@ def usable_joints(table: Table, report: Report) -> Table:
     if table.keypoints is None or not len(table.ids):
         return table
     joints = table.keypoints.copy()
-    seen: Flags = np.asarray(joints[:, :, 2] > 0)
+    seen = _flags(joints[:, :, 2] > 0)
     if not seen.any():
         report.notes.append(
             f"{report.name}: no joint of {len(joints)} objects is labelled (visibility 0"
@@ -119,7 +119,7 @@ def usable_joints(table: Table, report: Report) -> Table:
             int(outside.sum()),
         )
         joints[outside, 2] = 0
-        seen = np.asarray(seen & ~outside)
+        seen = _flags(seen & ~outside)
         if not seen.any():
             report.notes.append(
                 f"{report.name}: no labelled joint is left: neither joints nor sizes will be"
@@ -197,6 +197,10 @@ def _scale_fractions(
         f"{report.name}: all {int(seen.sum())} labelled joints lie within 0 and 1: taken as parts"
         f" of {whose} width and height"
     )
+
+
+def _flags(values: Any) -> Flags:
+    return np.asarray(values, bool)
 
 
 def _near_box(joints: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
