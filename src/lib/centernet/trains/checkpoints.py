@@ -134,7 +134,7 @@ def _check(training: Mapping[str, Any], file: str) -> None:
             raise UserError(f"{file}: training: {name} is {shown(part)}, not a mapping")
     best = training.get("best") or {}
     value, stale = best.get("value", 0.0), best.get("stale", 0)
-    if not isinstance(value, int | float) or not isinstance(stale, int):
+    if not isinstance(value, int | float | None) or not isinstance(stale, int):  # None: none yet
         raise UserError(f"{file}: training: best is {shown(dict(best))}, not a metric's value")
     for name, tensor in (training.get("weights") or {}).items():
         if not isinstance(tensor, Tensor):
