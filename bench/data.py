@@ -21,6 +21,7 @@ from timer import Ceilings, compare
 from torch.utils.data import default_collate
 
 from centernet.datasets.colour import Colour
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.framing import Augmentation, SquareFraming
 from centernet.datasets.source import Info, Source
 from centernet.geometry.view import View
@@ -65,7 +66,7 @@ class Pictures(Source):
     def objects(self, index: int) -> Objects:
         return Objects(self.boxes[index], self.classes[index])
 
-    def evaluate(self, results: Any, folder: Path) -> dict[str, float]:
+    def evaluate(self, results: Any, folder: Path) -> Evaluation:
         raise NotImplementedError  # nothing is tested here
 
 

@@ -77,7 +77,7 @@ def coco_row(images: int) -> Row:
             with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
                 figures[backend] = evaluate_coco(
                     truth, info, results, Path(folder), backend=backend
-                )
+                ).metrics
 
         return run
 

@@ -1,16 +1,7 @@
 """Train: python main.py ctdet --exp_id NAME ..."""
 
-import sys
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[1]
-
-try:
-    from centernet.cli import train
-except ModuleNotFoundError as error:
-    if error.name is None or error.name.partition(".")[0] != "centernet":
-        raise  # torch missing is torch's message, not ours
-    sys.exit(f"centernet is not installed in {sys.prefix}.\nRun:  pip install -e {ROOT}")
+from runpy import run_path
 
 if __name__ == "__main__":
-    sys.exit(train(sys.argv[1:], ROOT))
+    run_path(str(Path(__file__).with_name("_launch.py")))["launch"]("train")

@@ -15,7 +15,9 @@ import pytest
 import torch
 
 from centernet import cli
+from centernet.commands.jobs import train as jobs
 from centernet.console.exit_code import BROKEN_PIPE, exit_code
+from centernet.io.run_folder import RunFolder
 from centernet.models.checkpoint import read_checkpoint
 from centernet.runtime.device import choose_devices
 from centernet.runtime.errors import UserError
@@ -147,6 +149,49 @@ class TestTrain:
         said = capsys.readouterr().out
         assert f"To go on: python main.py ctdet --exp_id 'a b' --resume --root '{folder}'" in said
 
+    def test_the_same_command_again_keeps_the_run_that_was_there(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert train(tmp_path, "--exp_id r --num_epochs 2") == 0
+        exp = tmp_path / "exp" / "ctdet"
+        old = {path.name: path.read_bytes() for path in (exp / "r").glob("*.pth")}
+        capsys.readouterr()
+        start = f"--load_model {exp}/r/model_best.pth"
+        assert train(tmp_path, f"--exp_id r --num_epochs 1 {start}") == 0
+        said = capsys.readouterr().out
+        assert f"{exp / 'r'} held a run of 2 epochs, which is now {exp / 'r.1'}" in said
+        assert {path.name: path.read_bytes() for path in (exp / "r.1").glob("*.pth")} == old
+        assert {row["epoch"] for row in rows(tmp_path, "r")} == {1}
+        assert re.search(r"model_best.pth: loaded (\d+)/\1\n", said)
+        saved = json.loads((exp / "r" / "opt.json").read_text())
+        assert saved["load_model"] == str(exp / "r.1" / "model_best.pth")
+
+    def test_without_validation_data(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = write_tiny_coco(tmp_path / "tiny")
+        place = data.index("--val_json")
+        line = [*QUICK.split(), *data[:place], *data[place + 2 :], "--num_epochs", "1"]
+        assert cli.train([*line, "--exp_id", "n"], tmp_path) == 2
+        assert "--val_intervals 0 trains without validation" in capsys.readouterr().err
+        for more in (["--val_intervals", "0"], ["--trainval"]):
+            assert cli.train([*line, "--exp_id", "n", *more], tmp_path) == 0
+            assert {row["phase"] for row in rows(tmp_path, "n")} == {"train"}
+
+    def test_patience_ends_a_run_that_gets_no_better(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        line = "--exp_id p --num_epochs 9 --lr 0 --val_intervals 1 --patience 2"
+        assert train(tmp_path, line) == 0
+        said = capsys.readouterr().out
+        assert "stopped after epoch 3: no better AP in 2 validations (--patience 2)" in said
+        assert max(row["epoch"] for row in rows(tmp_path, "p")) == 3
+        events = RunFolder(tmp_path / "exp" / "ctdet" / "p").events()
+        assert [event.get("epoch") for event in events] == [None, 3]
+        assert cli.train(["ctdet", "--exp_id", "p", "--resume"], tmp_path) == 0
+        assert "stopped after epoch 3" in capsys.readouterr().out
+        assert max(row["epoch"] for row in rows(tmp_path, "p")) == 3
+
     def test_validates_only(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         model = root / "exp" / "ctdet" / "a" / "model_last.pth"
         assert train(root, f"--exp_id only --test --load_model {model}") == 0
@@ -240,6 +285,15 @@ class TestTest:
             f"{n}_{kind}.jpg" for n in (9, 10, 11, 12) for kind in kinds
         }
         assert all(cv2.imread(str(path)).shape == (64, 64, 3) for path in folder.iterdir())
+
+    def test_of_the_test_part(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        words = ["ctdet", "--exp_id", "a", "--resume", "--dry_run"]
+        for more in (["--split", "test"], ["--trainval"]):
+            assert cli.test([*words, *more], root) == 2
+            assert "--test_json is needed for the test part" in capsys.readouterr().err
+        train_json = str(root / "tiny" / "train.json")
+        assert cli.test([*words, "--split", "test", "--test_json", train_json], root) == 0
+        assert "8 images to test on" in capsys.readouterr().out
 
     def test_a_run_that_is_not_there_leaves_no_folder(self, root: Path) -> None:
         assert cli.test(["ctdet", "--exp_id", "typo", "--resume"], root) == 2
@@ -341,7 +395,7 @@ def test_each_mistake_is_one_line(
     }.items():
         line = line.replace(word, str(meaning))
     more = "" if verb == "demo" else " --num_workers 0"
-    assert cli.VERBS[verb]([*line.split(), *more.split()], tmp_path) == 2
+    assert cli.call(verb, [*line.split(), *more.split()], tmp_path) == 2
     complaint = capsys.readouterr().err
     assert said in complaint
     assert len(complaint.splitlines()) == 1
@@ -352,7 +406,7 @@ def test_interruption_is_130(root: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupted(options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "train_process", interrupted)
+    monkeypatch.setattr(jobs, "train_process", interrupted)
     assert cli.train(["ctdet", "--gpus", "-1"], root) == 130
 
 
@@ -380,11 +434,11 @@ class TestDevices:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
         started = []
-        monkeypatch.setattr(cli, "spawn", lambda *call: started.append(call))
+        monkeypatch.setattr(jobs, "spawn", lambda *call: started.append(call))
         assert cli.train(["ctdet", "--gpus", "1,3"], root) == 0
         (function, (options,), devices) = started[0]
-        assert function is cli.train_process
-        assert (options.task, devices) == ("ctdet", (1, 3))
+        assert function is jobs.train_process
+        assert (options.task_name, devices) == ("ctdet", (1, 3))
 
 
 class TestScripts:
@@ -438,7 +492,7 @@ class TestConsole:
     def test_usage(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main([]) == 2
         assert cli.main(["--help"]) == 0
-        assert "{train,test,demo} <task>" in capsys.readouterr().out
+        assert "train       Train a network (takes a task)" in capsys.readouterr().out
 
     @pytest.mark.parametrize("verb", ["train", "test", "demo"])
     def test_verbs(self, verb: str, capsys: pytest.CaptureFixture[str]) -> None:

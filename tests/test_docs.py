@@ -15,9 +15,9 @@ import cv2
 import pytest
 
 from centernet import cli
-from centernet.commands import doctor, get_data, info, repro
 from centernet.models.zoo import ZOO
 from centernet.options.parser import Parser, expand
+from centernet.options.verbs import VERBS
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Cuboids
 from centernet.tasks import TASKS
@@ -26,7 +26,7 @@ from tests.tiny_coco import write_tiny_coco
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 EACH = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-VERBS = {"main.py": "train", "test.py": "test", "demo.py": "demo"}
+PROGRAMS = {verb.program: verb for verb in VERBS.values()}
 ELSEWHERE = {
     # Flags of other programs: pip, docker, torchrun; the tools read their own.
     *("no-build-isolation", "build-arg", "gpus", "rm", "group", "index-url"),
@@ -69,13 +69,10 @@ def test_the_options_of_the_benchmarks_are_found() -> None:
 
 def known_flags() -> set[str]:
     names: set[str] = set()
-    for task in TASKS:
-        for section in Parser("", "train", TASKS).sections(task):
-            names |= {flag.name for flag in section.flags}
-    tools = (doctor, get_data, info, repro)
-    for tool in tools:
-        assert tool.__file__ is not None
-        names |= set(re.findall(r'"--(\w+)"', Path(tool.__file__).read_text(encoding="utf-8")))
+    for verb in VERBS.values():
+        for task in TASKS if verb.takes_task else [None]:
+            for section in Parser(verb).sections(task):
+                names |= {flag.name for flag in section.flags}
     for program in (ROOT / "bench").glob("*.py"):
         names |= declared(program)
     return names | {"help"} | ELSEWHERE
@@ -101,9 +98,9 @@ def commands(path: Path) -> list[list[str]]:
         if assigned := re.match(r'(\w+)="([^"]*)"$', line):
             variables[assigned[1]] = assigned[2]
         line = Template(line).safe_substitute(variables)
-        match = re.match(r"\s*(?:\$ )?python (main|test|demo)\.py (.*)", line)
-        if match and "..." not in line:
-            found.append([f"{match[1]}.py", *shlex.split(match[2], comments=True)])
+        match = re.match(r"\s*(?:\$ )?python (?:tools/)?(\w+\.py)(?: (.*))?", line)
+        if match and "..." not in line and match[1] in PROGRAMS:
+            found.append([match[1], *shlex.split(match[2] or "", comments=True)])
     return found
 
 
@@ -114,7 +111,7 @@ def test_commands_are_understood(path: Path) -> None:
             continue
         words = ["1" if word == "N" else word for word in words]
         try:
-            Parser(prog, VERBS[prog], TASKS).read(words)
+            Parser(PROGRAMS[prog]).read(words)
         except UserError as error:
             pytest.fail(f"{prog} {' '.join(words)}: {error}")
 

@@ -23,6 +23,7 @@ from centernet.heads.head_map import dense
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.pretrained import initialise
+from centernet.options.verbs import VERBS
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
@@ -35,7 +36,7 @@ QUICK = "--input_res 64 --batch_size 4 --num_workers 0 --gpus -1 --weights none"
 @pytest.fixture(autouse=True)
 def _registries() -> Iterator[None]:
     """What an example registers is gone after its test."""
-    registries = (TASKS, BACKBONES, SOURCES)
+    registries = (TASKS, BACKBONES, SOURCES, VERBS)
     before = [dict(registry) for registry in registries]
     yield
     for registry, entries in zip(registries, before, strict=True):
@@ -182,3 +183,16 @@ def test_the_guide_shows_all_of_them() -> None:
     guide = (FOLDER.parent / "extending.md").read_text(encoding="utf-8")
     for path in FOLDER.glob("*.py"):
         assert f"examples/{path.name}" in guide
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load("command")
+    data = write_tiny_coco(tmp_path / "tiny")
+    words = ["count", "ctdet", *data, "--root", str(tmp_path)]
+    assert cli.main([*words, "--part", "val"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["dark", "bright"]
+    assert all(line.endswith(" in 4 images") for line in lines)
+    assert cli.main([*words, "--part", "vals"]) == 2
+    assert "count: --part: unknown value 'vals'; did you mean val?" in capsys.readouterr().err
+    assert cli.main([*words, "--lr", "1"]) == 0  # as any command that takes a task

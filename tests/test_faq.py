@@ -75,7 +75,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
             patch.setattr(getattr(sys, stream), "write", lines.append)
         patch.setattr(torch.cuda, "is_available", lambda: False)
         for verb, code, words in commands:
-            assert cli.VERBS[verb](words, root) == code, words
+            assert cli.call(verb, words, root) == code, words
     return "".join(lines)
 
 

@@ -7,20 +7,21 @@ import json
 import pickle
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from centernet.options import groups
+from centernet.options.field import option
 from centernet.options.flag import flags_of
-from centernet.options.groups import GROUPS, VERBS
-from centernet.options.options import Options, common_flags
-from centernet.options.original import ORIGINAL, PUBLISHED
-from centernet.options.parser import expand
-from centernet.opts import opts
+from centernet.options.layers import parse as parse_options
+from centernet.options.options import Options, common_flags, shared_groups
+from centernet.options.parser import Parser, expand
+from centernet.options.published import PUBLISHED
+from centernet.options.verbs import VERBS, Verb
+from centernet.opts import FlatOptions, opts
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
-from centernet.tasks.options import LossOptions
 from tests.parity_cases import folder
 from tests.published_commands import SCRIPTS, commands
 
@@ -61,30 +62,15 @@ SETTLED = {"metric": None}
 PARSED = {"gpus": (0,), "lr_step": (90, 120), "test_scales": (1.0,)}
 
 
-def _stand_in(name: str, group: type, dataset: str) -> Any:
-    """A task that is not a part of the program yet, as far as the parser sees it."""
-    own = dataclasses.make_dataclass("Own", [], bases=(group, LossOptions), frozen=True)
-    own.title, own.default_dataset = name, dataset
-    return SimpleNamespace(Options=own)
+RUNNERS = ("train", "test", "demo")  # the commands that were published
 
 
-DATA_SETS = {"ddd": "kitti", "exdet": "coco"}
-EVERY_TASK = {
-    str(group.__doc__): _stand_in(str(group.__doc__), group, DATA_SETS[str(group.__doc__)])
-    for group in ORIGINAL
-    if group.__doc__ in DATA_SETS
-} | dict(TASKS)
-
-
-@pytest.fixture(autouse=True)
-def published_data_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the parser know the data sets of tasks that are not a part of the program yet."""
-    names = dict.fromkeys(["coco", "pascal", "coco_hp", "kitti"])
-    monkeypatch.setattr("centernet.datasets.SOURCES", names)
-
-
-def parse(line: str, verb: str = "train", **more: Any) -> Options:
+def parse(line: str, verb: str = "train", **more: Any) -> FlatOptions:
     return opts(verb, **more).parse(line.split())
+
+
+def grouped(line: str, verb: str = "train", **more: Any) -> Options:
+    return parse(line, verb, **more).options
 
 
 def complaint(line: str, verb: str = "train") -> str:
@@ -107,7 +93,7 @@ def example(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", INVENTORY)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", RUNNERS)
 def test_every_published_flag_has_its_default(name: str, verb: str, tmp_path: Path) -> None:
     kind, default = INVENTORY[name]
     value = getattr(parse("ctdet", verb, root=tmp_path), name)
@@ -117,7 +103,7 @@ def test_every_published_flag_has_its_default(name: str, verb: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", INVENTORY)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", RUNNERS)
 def test_every_published_flag_is_accepted(name: str, verb: str, tmp_path: Path) -> None:
     words = example(name)
     opt = opts(verb, root=tmp_path).parse(["ctdet", *words])
@@ -153,14 +139,14 @@ def test_input_size_is_the_recorded_one() -> None:
         if not name.startswith("args:"):
             continue
         task = case["args"][0]
-        opt = opts(tasks=EVERY_TASK).parse(case["args"])
+        opt = opts().parse(case["args"])
         assert opt.input_size(own[task]) == (case["input_h"], case["input_w"])
         assert list(opt.gpus) == case["gpus"]
 
 
 @pytest.mark.parametrize(("verb", "line"), commands())
 def test_every_published_command_is_understood(verb: str, line: str, tmp_path: Path) -> None:
-    opt = parse(line, verb, tasks=EVERY_TASK, root=tmp_path)
+    opt = parse(line, verb, root=tmp_path)
     words = line.split()
     assert opt.task == words[0]
     for flag, value in zip(words, [*words[1:], ""], strict=True):
@@ -180,10 +166,10 @@ def test_all_scripts_are_there() -> None:
     assert len(SCRIPTS) == 19
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", RUNNERS)
 def test_old_abbreviations_stay_unique(verb: str) -> None:
     """Whatever was short for one published flag still is, whichever flags came later."""
-    parser = opts(verb).parser
+    parser = Parser(VERBS[verb])
     for name in INVENTORY:
         kind, _ = INVENTORY[name]
         for length in range(1, len(name)):
@@ -199,14 +185,13 @@ def test_the_task_may_come_after_flags() -> None:
 
 
 def test_flags_are_declared_once() -> None:
-    groups = [*GROUPS, LossOptions, *ORIGINAL]
-    names = [flag.name for group in groups for flag in flags_of(group)]
+    names = [flag.name for flag in common_flags()]
     assert len(names) == len(set(names))
     for task in TASKS.values():
         assert not {f.name for f in flags_of(task.Options)} & {f.name for f in common_flags()}
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", RUNNERS)
 @pytest.mark.parametrize("task", TASKS)
 def test_help_explains_every_flag(verb: str, task: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -215,7 +200,7 @@ def test_help_explains_every_flag(verb: str, task: str, capsys: pytest.CaptureFi
     text = capsys.readouterr().out
     explained, _, rest = text.partition("Also accepted.")
     words = set(rest.replace(",", " ").replace(".", " ").split())
-    parser = opts(verb).parser
+    parser = Parser(VERBS[verb])
     silent = parser.silent(task)
     for section in parser.sections(task):
         for flag in section.flags:
@@ -248,7 +233,7 @@ def test_help_without_a_task_lists_the_tasks(capsys: pytest.CaptureFixture) -> N
 
 def test_help_shows_what_the_verb_uses(capsys: pytest.CaptureFixture) -> None:
     shown = {}
-    for verb in VERBS:
+    for verb in RUNNERS:
         with pytest.raises(SystemExit):
             parse("ctdet --help", verb)
         shown[verb] = capsys.readouterr().out.partition("Also accepted.")[0]
@@ -266,7 +251,7 @@ def test_mistakes_are_answered_with_what_was_meant() -> None:
     assert "did you mean ctdet? choose from ctdet" in complaint("cdet")
     assert "ctdet" in complaint("")
     assert "did you mean dla_34? choose from res_18" in complaint("ctdet --arch dla34")
-    assert "choose from coco, pascal" in complaint("ctdet --dataset imagenet")
+    assert "choose from coco, coco_hp, pascal" in complaint("ctdet --dataset imagenet")
     assert "choose from l1, sl1, l2" in complaint("ctdet --reg_loss l3")
     assert "choose from none, bf16, fp16" in complaint("ctdet --amp fp8")
     assert complaint("ctdet --lr fast") == "--lr: takes a number, not 'fast'"
@@ -277,12 +262,12 @@ def test_mistakes_are_answered_with_what_was_meant() -> None:
     assert "--input_res, --input_h, --input_w" in complaint("ctdet --input 5")
     assert "name each GPU once" in complaint("ctdet --gpus 0,0")
     assert "-1 alone" in complaint("ctdet --gpus=0,-1")
-    assert "choose from 4" in complaint("ctdet --down_ratio 8")
+    assert "choose from 2, 4, 8, 16" in complaint("ctdet --down_ratio 3")
 
 
 def test_what_has_no_effect_says_so() -> None:
     def told(line: str, verb: str = "train") -> str:
-        return "\n".join(parse(f"ctdet --lr 1e-4 {line}", verb).notices)
+        return "\n".join(grouped(f"ctdet --lr 1e-4 {line}", verb).notices)
 
     assert told("") == ""
     assert "--master_batch_size has no effect: every GPU" in told("--master_batch 9")
@@ -296,7 +281,7 @@ def test_what_has_no_effect_says_so() -> None:
 def test_learning_rate_follows_the_batch_and_is_said() -> None:
     opt = parse("ctdet --batch_size 8 --accumulate 2")
     assert opt.lr == pytest.approx(1.25e-4 / 2)
-    assert any("learning rate 6.25e-05" in line and "--lr" in line for line in opt.notices)
+    assert any("learning rate 6.25e-05" in line and "--lr" in line for line in opt.options.notices)
     assert parse("ctdet").lr == 1.25e-4
     assert parse("ctdet --batch_size 8 --lr 1e-3").lr == 1e-3
 
@@ -315,21 +300,25 @@ def test_options_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         opt.lr = 1.0  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        opt.own.hm_weight = 2.0
+        opt.options.task.hm_weight = 2.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        opt.options.train.lr = 2.0
     with pytest.raises(AttributeError, match="no option is called 'learning'"):
         _ = opt.learning
 
 
 def test_options_travel_to_other_processes() -> None:
-    opt = parse("ctdet --cat_spec_wh --rect_mask")
+    opt = grouped("ctdet --cat_spec_wh --rect_mask")
     there = pickle.loads(pickle.dumps(opt))
     assert there == opt
-    assert there.cat_spec_wh is True
+    assert there.task.cat_spec_wh is True
+    flat = pickle.loads(pickle.dumps(parse("ctdet --cat_spec_wh --rect_mask")))
+    assert (flat.cat_spec_wh, flat.rect_mask, flat.options) == (True, True, opt)
 
 
 def test_task_flags_reach_the_task() -> None:
     opt = parse("ctdet --wh_weight 0.5 --reg_loss sl1")
-    assert opt.own == TASKS["ctdet"].Options(wh_weight=0.5, reg_loss="sl1")
+    assert opt.options.task == TASKS["ctdet"].Options(wh_weight=0.5, reg_loss="sl1")
     assert opt.wh_weight == 0.5
 
 
@@ -362,7 +351,7 @@ def test_a_checkpoint_names_the_task(tmp_path: Path) -> None:
 
 class TestResume:
     def run(self, root: Path, line: str) -> Options:
-        opt = parse(line, root=root)
+        opt = grouped(line, root=root)
         opt.save(opt.save_dir)
         (opt.save_dir / "model_last.pth").touch()
         return opt
@@ -371,30 +360,35 @@ class TestResume:
         before = self.run(
             tmp_path, "ctdet --arch res_18 --batch_size 8 --lr_step 5 --cat_spec_wh --gpus -1"
         )
-        opt = parse("ctdet --resume", root=tmp_path)
-        assert opt.load_model == str(opt.save_dir / "model_last.pth")
+        opt = grouped("ctdet --resume", root=tmp_path)
+        assert opt.model.load_model == str(opt.save_dir / "model_last.pth")
         assert opt.continues
-        assert (opt.arch, opt.batch_size, opt.lr) == ("res_18", 8, before.lr)
-        assert (opt.lr_step, opt.gpus, opt.data_dir) == ((5,), (-1,), before.data_dir)
-        assert opt.own == before.own
+        assert (opt.model.arch, opt.train.batch_size, opt.train.lr) == (
+            "res_18",
+            8,
+            before.train.lr,
+        )
+        assert (opt.train.lr_step, opt.machine.gpus) == ((5,), (-1,))
+        assert opt.data.data_dir == before.data.data_dir
+        assert opt.task == before.task
         assert any("resumed with" in line and "--arch res_18" in line for line in opt.notices)
 
     def test_says_what_differs(self, tmp_path: Path) -> None:
         self.run(tmp_path, "ctdet --batch_size 8 --not_rand_crop")
-        opt = parse("ctdet --resume --batch_size 4 --num_epochs 140", root=tmp_path)
-        assert opt.batch_size == 4
+        opt = grouped("ctdet --resume --batch_size 4 --num_epochs 140", root=tmp_path)
+        assert opt.train.batch_size == 4
         assert "--batch_size is 4 now, the run had 8" in opt.notices
         assert not any("num_epochs" in line for line in opt.notices)
 
     def test_tests_take_only_what_is_the_model(self, tmp_path: Path) -> None:
         self.run(tmp_path, "ctdet --arch res_18 --dataset pascal --keep_res --flip 0")
-        opt = parse("ctdet --resume", "test", root=tmp_path)
-        assert (opt.arch, opt.dataset) == ("res_18", "pascal")
-        assert (opt.keep_res, opt.flip) == (False, 0.5)
+        opt = grouped("ctdet --resume", "test", root=tmp_path)
+        assert (opt.model.arch, opt.data.dataset) == ("res_18", "pascal")
+        assert (opt.input.keep_res, opt.augment.flip) == (False, 0.5)
 
     def test_before_the_first_epoch_training_begins(self, tmp_path: Path) -> None:
-        opt = parse("ctdet --resume", root=tmp_path)
-        assert opt.load_model == ""
+        opt = grouped("ctdet --resume", root=tmp_path)
+        assert opt.model.load_model == ""
         assert any("nothing to resume" in line for line in opt.notices)
 
     def test_a_run_killed_before_its_first_checkpoint_starts_as_it_did(
@@ -402,23 +396,29 @@ class TestResume:
     ) -> None:
         line = "ctdet --arch res_18 --weights none --load_model pre.pth"
         (self.run(tmp_path, line).save_dir / "model_last.pth").unlink()
-        opt = parse("ctdet --resume", root=tmp_path)
-        assert (opt.weights, opt.load_model, opt.continues) == ("none", "pre.pth", False)
+        opt = grouped("ctdet --resume", root=tmp_path)
+        assert (opt.train.weights, opt.model.load_model, opt.continues) == (
+            "none",
+            "pre.pth",
+            False,
+        )
         assert "arch" in opt.given  # else that of pre.pth would be taken
         assert any("nothing to resume" in line for line in opt.notices)
         opt.save(opt.save_dir)  # killed again
-        assert parse("ctdet --resume", root=tmp_path).load_model == "pre.pth"
+        assert grouped("ctdet --resume", root=tmp_path).model.load_model == "pre.pth"
 
     def test_a_removed_checkpoint_is_not_looked_for(self, tmp_path: Path) -> None:
         self.run(tmp_path, "ctdet --weights none")
-        opt = parse("ctdet --resume", root=tmp_path)
+        opt = grouped("ctdet --resume", root=tmp_path)
         opt.save(opt.save_dir)
         (opt.save_dir / "model_last.pth").unlink()
-        assert parse("ctdet --resume", root=tmp_path).load_model == ""
+        assert grouped("ctdet --resume", root=tmp_path).model.load_model == ""
 
     def test_a_named_checkpoint_goes_first(self, tmp_path: Path) -> None:
         self.run(tmp_path, "ctdet")
-        assert parse("ctdet --resume --load_model a.pth", root=tmp_path).load_model == "a.pth"
+        assert (
+            grouped("ctdet --resume --load_model a.pth", root=tmp_path).model.load_model == "a.pth"
+        )
 
     def test_a_spoilt_file_is_named(self, tmp_path: Path) -> None:
         opt = self.run(tmp_path, "ctdet")
@@ -428,21 +428,51 @@ class TestResume:
 
 
 def test_saved_options_hold_every_flag(tmp_path: Path) -> None:
-    opt = parse("ctdet --arch res_18 --test_scales 0.5,1", root=tmp_path)
+    opt = grouped("ctdet --arch res_18 --test_scales 0.5,1", root=tmp_path)
     opt.save(tmp_path)
     saved = json.loads((tmp_path / "opt.json").read_text())
     assert saved["task"] == "ctdet"
     assert saved["arch"] == "res_18"
     assert saved["test_scales"] == [0.5, 1.0]
     assert saved["command"] == ["main.py", "ctdet", "--arch", "res_18", "--test_scales", "0.5,1"]
-    for flag in [*common_flags(), *flags_of(type(opt.own))]:
+    for flag in [*common_flags(), *flags_of(type(opt.task))]:
         assert flag.name in saved
     assert "arch: res_18\n" in (tmp_path / "opt.txt").read_text()
 
 
+def test_a_command_has_the_flags_of_its_groups() -> None:
+    for verb in VERBS.values():
+        own = [g for g in verb.groups if g not in shared_groups().values()]
+        names = [f.name for group in own for f in flags_of(group)]
+        assert len(names) == len(set(names))
+        for group, flags in verb.partly.items():
+            assert group in verb.groups
+            assert set(flags) <= {flag.name for flag in flags_of(group)}
+
+
+def test_a_flag_of_a_command_hides_the_shared_one_of_its_name() -> None:
+    own = dataclasses.make_dataclass("Own", [("output", str, option("", "a file"))], frozen=True)
+    verb = Verb("write", "Write", (own, groups.Model), lambda options: None, program="write.py")
+    options = parse_options(verb, ["ctdet", "--output", "x"])
+    assert options.of(own).output == "x"
+    assert options.demo.output is None
+
+
+def test_groups_are_typed() -> None:
+    opt = grouped("ctdet --lr 1e-3 --dataset toy --hm_weight 2 --K 7")
+    assert (opt.train.lr, opt.data.dataset, opt.task.hm_weight, opt.test.K) == (1e-3, "toy", 2, 7)
+    with pytest.raises(AttributeError):
+        _ = opt.lr  # type: ignore[attr-defined]
+    changed = opt.changed(lr=1.0, arch="res_18")
+    assert (changed.train.lr, changed.model.arch, changed.data) == (1.0, "res_18", opt.data)
+    assert opt.train.lr == 1e-3
+
+
 def test_documented_flags_exist() -> None:
     text = (Path(__file__).resolve().parents[1] / "docs" / "options.md").read_text()
-    names = [flag.name for section in opts().parser.sections(None) for flag in section.flags]
+    names = [
+        flag.name for section in Parser(VERBS["train"]).sections(None) for flag in section.flags
+    ]
     mentioned = set(re.findall(r"--(\w+)", text)) - {"help"}
     assert len(mentioned) > 10
     for name in mentioned:

@@ -19,7 +19,7 @@ from centernet.models.model import create_model
 from centernet.models.networks.DCNv2 import build
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
-from centernet.trains import step as step_module
+from centernet.trains import on_device
 from tests.models.awake import awaken
 from tests.trains.tiny import SEED, SIZE, Squares, make_data, make_trainer
 
@@ -121,19 +121,37 @@ def test_unfinished_samples_are_an_eighth_at_most() -> None:
     assert 8 * (light + pixels) < whole + 4 * pixels
 
 
-def test_a_batch_goes_to_the_device_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Counting the objects of a single batch and learning from it share what was moved."""
-    unfinished: list[int] = []
-    original = step_module.finished
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_batch_goes_to_the_device_once(
+    accumulate: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Counting the objects of the parts of a step and learning from them share what was moved."""
+    drawn: list[int] = []
+    coloured: list[int] = []
+    original = on_device.drawn, on_device.map_colours, on_device._moved
+    moved: list[int] = []
 
-    def count(batch: dict[str, Any], *args: Any) -> dict[str, Any]:
-        unfinished.append("image" in batch)
-        return original(batch, *args)
+    def draw(*args: Any) -> Any:
+        drawn.append(1)
+        return original[0](*args)
 
-    monkeypatch.setattr(step_module, "finished", count)
+    def colour(*args: Any) -> Any:
+        coloured.append(1)
+        return original[1](*args)
+
+    def move(value: Any, device: Any) -> Any:
+        moved.append(id(value))
+        kept.append(value)
+        return original[2](value, device)
+
+    kept: list[Any] = []  # so that no number is given twice
+    monkeypatch.setattr(on_device, "drawn", draw)
+    monkeypatch.setattr(on_device, "map_colours", colour)
+    monkeypatch.setattr(on_device, "_moved", move)
     data = make_data(Ctdet(Squares().info))
     data.unfinished, data.augmentation = True, Augmentation()
     assert data.size == SIZE
     assert data.seed == SEED
-    make_trainer(tmp_path, epochs=1, data=data, validate=False).run()
-    assert sum(unfinished) == 3  # twelve images in batches of four
+    make_trainer(tmp_path, epochs=1, data=data, validate=False, accumulate=accumulate).run()
+    assert len(drawn) == len(coloured) == 3  # twelve images in batches of four
+    assert len(moved) == len(set(moved)) >= 9

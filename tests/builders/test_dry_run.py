@@ -43,7 +43,7 @@ def dry(
     """(exit code, standard output, standard error); fails if a file has changed."""
     words = [*line.replace("TINY", " ".join(tiny(root))).split(), "--dry_run"]
     before = state(root)
-    code = cli.VERBS[verb](words, root)
+    code = cli.call(verb, words, root)
     assert state(root) == before
     told = capsys.readouterr()
     return code, told.out, told.err

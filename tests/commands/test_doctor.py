@@ -14,10 +14,10 @@ import pytest
 import torchvision
 
 from centernet.commands import doctor as module
+from centernet.commands.call import call
 from centernet.commands.checkup import operators, packages
 from centernet.commands.checkup.data import check_checkpoints, check_data
 from centernet.commands.checkup.finding import BAD, GOOD, NOTE, Finding
-from centernet.commands.doctor import doctor
 from centernet.external import nms
 from centernet.models.networks.DCNv2 import backends
 
@@ -27,7 +27,7 @@ def states(findings: object) -> dict[str, str]:
 
 
 def test_a_sound_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor([], tmp_path) == 0
+    assert call("doctor", [], tmp_path) == 0
     said = capsys.readouterr().out
     for title in ("versions", "device", "operators", "data and checkpoints", "disk"):
         assert f"\n{title}:\n" in f"\n{said}"
@@ -51,7 +51,7 @@ def test_a_broken_backend_is_named(
     backend = backends.torchvision_backend
     right = backend.forward
     monkeypatch.setattr(backend, "forward", lambda *args: right(*args) * 1.01)
-    assert doctor([], tmp_path) == 2
+    assert call("doctor", [], tmp_path) == 2
     told = capsys.readouterr()
     assert re.search(
         r"BROKEN DCNv2 torchvision on the CPU: wrong by \d\.\de-0[123]\n +-> ", told.out
@@ -84,7 +84,7 @@ def test_a_forced_backend_that_does_not_run(
 ) -> None:
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.setenv("CENTERNET_DCN", name)
-    assert doctor([], tmp_path) == 2
+    assert call("doctor", [], tmp_path) == 2
     said = capsys.readouterr().out
     assert re.search(rf"BROKEN on the CPU: .*'{name}'.*\n +-> unset CENTERNET_DCN", said)
     assert "\ndisk:\n" in said  # the rest was looked at
@@ -99,7 +99,7 @@ def test_what_cannot_be_looked_at(
     monkeypatch.setattr(shutil, "disk_usage", fail)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "gone.pth").symlink_to(tmp_path / "elsewhere.pth")
-    assert doctor([], tmp_path) == 0
+    assert call("doctor", [], tmp_path) == 0
     said = capsys.readouterr().out
     assert f"models/gone.pth: leads to {tmp_path / 'elsewhere.pth'}, which is absent" in said
     assert f"{tmp_path}: cannot be looked at (Input/output error)" in said
@@ -211,7 +211,7 @@ def test_data_in_part_and_checkpoints(tmp_path: Path) -> None:
 
 
 def test_no_such_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor(["--root", str(tmp_path / "absent")]) == 2
+    assert call("doctor", ["--root", str(tmp_path / "absent")]) == 2
     assert "there is no folder" in capsys.readouterr().out
 
 

@@ -15,6 +15,8 @@ import pytest
 
 from centernet.commands import get_data
 from centernet.datasets.owners import OWNERS, Counted, Files, Listed, Part, Published
+from centernet.options.layers import parse
+from centernet.options.verbs import VERBS
 from centernet.runtime.errors import UserError
 from tests.loopback import Loopback, loopback
 
@@ -75,8 +77,16 @@ def shrunk(part: Part, server: Loopback) -> Part:
 
 def run(words: str, root: Path, owners: dict[str, Published]) -> list[str]:
     said: list[str] = []
-    get_data.run(words.split(), root, say=said.append, owners=owners)
+    fetch(words, root, said, owners)
     return said
+
+
+def fetch(
+    words: str, root: Path, said: list[str], owners: dict[str, Published] | None = None
+) -> None:
+    options = parse(VERBS["get_data"], words.split(), root)
+    more = {} if owners is None else {"owners": owners}
+    get_data.get_data(options.of(get_data.GetData), options.data.data_dir, say=said.append, **more)
 
 
 @pytest.mark.parametrize("name", OWNERS)
@@ -123,7 +133,7 @@ def test_a_wrong_size_leaves_nothing(server: Loopback, tmp_path: Path) -> None:
     server.files["val2017.zip"] += b"more"
     said: list[str] = []
     with pytest.raises(UserError, match=r"missing: coco val2017; the lines above say"):
-        get_data.run(["coco", "--parts", "val2017"], tmp_path, say=said.append, owners=owners)
+        fetch("coco --parts val2017", tmp_path, said, owners)
     assert "published are" in said[-1]
     assert "place the file at" in said[-1]
     assert not (tmp_path / "data" / "coco" / "val2017").exists()
@@ -157,14 +167,14 @@ def test_an_archive_without_what_it_should_hold(server: Loopback, tmp_path: Path
     owners = {"coco": replace(owners["coco"], parts=(short,))}
     said: list[str] = []
     with pytest.raises(UserError, match="missing: coco val2017"):
-        get_data.run(["coco"], tmp_path, say=said.append, owners=owners)
+        fetch("coco", tmp_path, said, owners)
     assert "3 files unpacked, but 3 of 5 *.jpg" in said[-1]
 
 
 def test_check_names_what_is_missing(server: Loopback, tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(UserError, match="missing: coco annotations_trainval2017, coco image_info"):
-        get_data.run(["coco", "--check"], tmp_path, say=said.append)
+        fetch("coco --check", tmp_path, said)
     assert any("train2017: missing (19.34 GB): 0 of 118287 *.jpg" in line for line in said)
     assert "CC BY 4.0" in said[0]
     assert server.asked == []
@@ -186,17 +196,17 @@ def test_lists_that_name_absent_images(tmp_path: Path) -> None:
 def test_by_hand_where_there_is_no_link(server: Loopback, tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(UserError, match="missing: kitti subcnn"):
-        get_data.run(["kitti", "--parts", "subcnn"], tmp_path, say=said.append)
+        fetch("kitti --parts subcnn", tmp_path, said)
     assert "ImageSets_subcnn/train.txt; place by hand, from https://github.com" in said[-1]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "the following arguments are required: set"),
+        ("", "name at least one set: one or more of: coco"),
         ("cocoo", "unknown data set 'cocoo'; did you mean coco?"),
         ("coco --parts val", "unknown part 'val'; did you mean val2017?"),
-        ("coco --partz val", "unrecognized arguments"),
+        ("coco --partz val", "unknown word '--partz'; did you mean --parts?"),
     ],
 )
 def test_mistakes(words: str, said: str, tmp_path: Path) -> None:

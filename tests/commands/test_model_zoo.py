@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from centernet.commands.info import info
-from centernet.commands.model_zoo import FIGURES, FILES, filled, model_zoo, tables
+from centernet.commands.call import call
+from centernet.commands.jobs.model_zoo import FIGURES, FILES, filled, tables
 from centernet.models.zoo import ZOO
 from centernet.runs.experiments.script import read_scripts
 from centernet.runs.repro.table import WITHIN, rows_of
@@ -64,7 +64,7 @@ def test_every_script_and_every_file_has_its_row(content: dict[str, str]) -> Non
 def test_costs_are_those_of_info(
     content: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert info(["multi_pose", "--arch", "dla_34"]) == 0
+    assert call("info", ["multi_pose", "--arch", "dla_34"]) == 0
     printed = capsys.readouterr().out.splitlines()
     (cells,) = [line.split("|") for line in printed if line.startswith("| dla_34")]
     row = next(row for row in rows(content["figures"], "script") if "pose_dla_1x" in row["script"])
@@ -90,10 +90,10 @@ def test_the_tool_fills_the_document(tmp_path: Path, capsys: pytest.CaptureFixtu
     shutil.copy(ROOT / "experiments" / name, tmp_path / "experiments" / name)
     document = tmp_path / "docs" / "model_zoo.md"
     document.write_text("a\n<!-- files -->\nold\n<!-- end of files -->\n")
-    assert model_zoo([], tmp_path) == 2
+    assert call("model_zoo", [], tmp_path) == 2
     assert "no place for a table between <!-- figures -->" in capsys.readouterr().err
     document.write_text(document.read_text() + "<!-- figures -->\n<!-- end of figures -->\nb\n")
-    assert model_zoo([], tmp_path) == 0
+    assert call("model_zoo", [], tmp_path) == 0
     text = document.read_text()
     assert "old" not in text
     assert text.startswith("a\n<!-- files -->\n| name |")

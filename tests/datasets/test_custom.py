@@ -12,7 +12,7 @@ from tests.real_data import folder
 
 def test_json_files_with_an_image_folder(tmp_path: Path) -> None:
     flags = {}
-    for part in ("train", "val"):
+    for part in ("train", "val", "test"):
         path = tmp_path / "notes" / f"{part}.json"
         write_coco(path, [annotation(1)], folder=tmp_path / "pictures")
         flags[f"{part}_json"] = path

@@ -187,7 +187,7 @@ def test_test_frames_have_no_annotations(tmp_path: Path) -> None:
     source, _ = opened(tmp_path, split="test")
     assert len(source.objects(0)) == 0
     assert source.objects(0).calibration[0, 0] == 700
-    assert source.evaluate({}, tmp_path / "out") == {"AP": -1.0}
+    assert source.evaluate({}, tmp_path / "out").metrics == {"AP": -1.0}
     assert (tmp_path / "out" / "results" / "000003.txt").read_text() == ""
 
 
@@ -198,7 +198,7 @@ def test_the_annotations_as_detections_are_perfect(name: str, tmp_path: Path) ->
     for part in ("training", "ImageSets"):
         (tmp_path / "kitti" / part).symlink_to(real / part)
     source, _ = opened(tmp_path, split="train")
-    metrics = source.evaluate(perfect(source), tmp_path)
+    metrics = source.evaluate(perfect(source), tmp_path).metrics
     assert metrics["AP"] == pytest.approx(1)
     assert next(iter(metrics)) == "AP"
     assert {"Car_3D_0.7", "Car_BEV_0.7", "Car_2D_0.7", "Car_AOS_0.7"} <= metrics.keys()
@@ -221,7 +221,7 @@ def test_the_files_are_what_is_judged(tmp_path: Path) -> None:
         assert solid is not None
         moved = solid.locations + np.array([0.0, 0.0, 0.6])
         results[key] = replace(found, cuboids=replace(solid, locations=moved))
-    metrics = source.evaluate(results, tmp_path)
+    metrics = source.evaluate(results, tmp_path).metrics
     assert 0 < metrics["AP"] < 1
     names = [frame.name for frame in source.frames]
     truth = read_folder(real / "training" / "label_2", names, scored=False)
@@ -234,7 +234,7 @@ def test_flat_detections_are_judged_in_the_image(tmp_path: Path) -> None:
     (tmp_path / "kitti").symlink_to(real_data.folder("kitti_jpeg"))
     source, _ = opened(tmp_path)
     results = {key: replace(found, cuboids=None) for key, found in perfect(source).items()}
-    metrics = source.evaluate(results, tmp_path)
+    metrics = source.evaluate(results, tmp_path).metrics
     assert metrics["AP"] == pytest.approx(1)
     assert not any("3D" in name or "AOS" in name for name in metrics)
 
@@ -245,4 +245,4 @@ def test_the_toy_streets_are_read_as_kitti(tmp_path: Path) -> None:
     assert isinstance(source, KittiSource)
     assert len(source) == 6
     assert source.image(0).shape == (256, 768, 3)
-    assert source.evaluate(perfect(source), tmp_path)["AP"] == pytest.approx(1)
+    assert source.evaluate(perfect(source), tmp_path).metrics["AP"] == pytest.approx(1)

@@ -58,16 +58,18 @@ def test_corners_count_from_one_and_lie_within(tmp_path: Path) -> None:
     assert len(source.objects(1)) == 0
 
 
-def test_evaluation_gives_both_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluation_gives_both_measures(tmp_path: Path) -> None:
     source = open_source("pascal", "val", devkit(tmp_path))
     cat = VOC_CLASSES.index("cat")
     # A difficult dog that is not found costs nothing.
     found = {"000002": Detections([[4, 5, 14, 25]], [0.8], [cat])}
-    metrics = source.evaluate(found, tmp_path / "out")
+    evaluation = source.evaluate(found, tmp_path / "out")
+    metrics = evaluation.metrics
     assert next(iter(metrics)) == "AP"
     assert list(metrics) == list(source.metric_names)
     assert [metrics[name] for name in ("AP", "VOC07", "VOC12")] == [pytest.approx(1)] * 3
-    assert "Pascal VOC, IoU 0.5" in capsys.readouterr().out
+    assert "Pascal VOC, IoU 0.5" in evaluation.table
+    assert set(evaluation.per_class["cat"]) == {"AP", "AP50", "VOC07", "VOC12"}
     rows = json.loads((tmp_path / "out" / "results.json").read_text())
     assert len(rows) == 21
     assert rows[cat + 1][0] == [[4, 5, 14, 25, pytest.approx(0.8)]]

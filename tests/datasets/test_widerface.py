@@ -108,7 +108,7 @@ def test_levels_and_measure(tmp_path: Path) -> None:
     source = open_widerface("val", tmp_path)
     box = np.array([[10, 20, 40, 60]], np.float32)
     found = Detections(box, np.array([0.9], np.float32), np.array([0]))
-    metrics = source.evaluate({"0--Parade/a.jpg": found}, tmp_path / "out")
+    metrics = source.evaluate({"0--Parade/a.jpg": found}, tmp_path / "out").metrics
     assert metrics["easy_AP"] == pytest.approx(1.0)
     assert metrics["AP"] == metrics["hard_AP"] == pytest.approx(0.5)
     assert set(metrics) == set(source.metric_names)
@@ -164,5 +164,5 @@ def test_real_faces_fit_the_owners_lists(tmp_path: Path) -> None:
         source.image_id(i): Detections(o.boxes, np.ones(len(o), np.float32), o.classes)
         for i, o in ((i, source.objects(i)) for i in range(9))
     }
-    metrics = source.evaluate(truth, tmp_path / "out")
+    metrics = source.evaluate(truth, tmp_path / "out").metrics
     assert min(metrics.values()) == pytest.approx(1.0)

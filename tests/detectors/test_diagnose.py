@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.source import Info, Source
 from centernet.detectors.diagnose import examine, overlaps, post_mortem
 from centernet.structures.detections import Detections
@@ -40,8 +41,8 @@ class Made(Source):
         boxes = self._boxes[index]
         return Objects(boxes, np.arange(len(boxes)) % 2)
 
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
-        return {"AP": 0.0}
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
+        return Evaluation({"AP": 0.0})
 
 
 def perfect(source: Made) -> dict[int | str, Detections]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.joined import Joined, same_classes
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector
@@ -51,9 +52,9 @@ class Grey(Source):
             boxes=np.array([[1, 2, 30, 31 + index]], np.float32), classes=np.zeros(1, np.int64)
         )
 
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
         self.seen = dict(results)
-        return self.metrics
+        return Evaluation(self.metrics, table="a table\nof two lines")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def detector() -> Detector:
 
 
 def run(detector: Detector, source: Source, tmp_path: Path, **more: object) -> dict[str, float]:
-    return evaluate(detector, source, tmp_path, Logger(stream=io.StringIO()), **more)
+    return evaluate(detector, source, tmp_path, Logger(stream=io.StringIO()), **more).metrics
 
 
 @pytest.mark.parametrize("workers", [0, 3])
@@ -111,6 +112,12 @@ def test_a_metric_near_zero_is_explained(detector: Detector, tmp_path: Path) -> 
     source.metrics = {"AP": 0.0}
     evaluate(detector, source, tmp_path, Logger(stream=out))
     assert "Why the metric is so low" in out.getvalue()
+
+
+def test_the_table_is_in_the_log(detector: Detector, tmp_path: Path) -> None:
+    evaluate(detector, Grey(1), tmp_path, Logger(tmp_path, tensorboard=False, stream=io.StringIO()))
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert [line.split(maxsplit=2)[2] for line in lines[:2]] == ["a table", "of two lines"]
 
 
 class TestJoined:

@@ -233,6 +233,6 @@ def test_images_keep_their_size_unless_a_flag_differs(
     flags: str, kept: bool, tmp_path: Path
 ) -> None:
     checkpoint = read_checkpoint(saved(tmp_path / "m.pth", theirs(dcn=False)))
-    options = opts("demo", tmp_path).parse(["ctdet", *flags.split()])
+    options = opts("demo", tmp_path).parse(["ctdet", *flags.split()]).options
     detector = make_detector(options, checkpoint, torch.device("cpu"))
     assert detector.preprocess.keep_res == kept

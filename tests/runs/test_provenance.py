@@ -11,6 +11,7 @@ import torch
 
 from centernet.runs import provenance
 from centernet.runs.provenance import TESTED, Record, broken_seal, hardware, hash_of
+from centernet.runtime.errors import UserError
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_adding_to_a_changed_record_does_not_mend_it(record: Record) -> None:
 def test_a_damaged_file_is_put_aside(tmp_path: Path, text: str) -> None:
     record = Record(tmp_path)
     record.path.write_text(text)
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(UserError, match=r"run\.json"):
         record.read()
     record.add(TESTED, "a machine")
     assert len(record.read()) == 1

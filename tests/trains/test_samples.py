@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info, Source
 from centernet.io.image import ImageError
@@ -44,7 +45,7 @@ class Squares(Source):
         return Objects(box, np.zeros(1, np.int64))
 
     def evaluate(self, results, folder):
-        return {"AP": float(len(results))}
+        return Evaluation({"AP": float(len(results))})
 
 
 @pytest.fixture

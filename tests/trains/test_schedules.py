@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from centernet.trains.schedules import Cosine, MultiStep, Warmup, scaled_rate
+from centernet.options.rate import scaled_rate
+from centernet.trains.schedules import Cosine, MultiStep, Warmup
 
 
 def test_rates_of_the_published_schedule() -> None:

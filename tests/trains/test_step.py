@@ -67,7 +67,7 @@ def test_accumulation_with_a_short_last_group(tmp_path: Path) -> None:
     sizes = []
     counts = trainer.step.task.counts
     trainer.step.task.counts = lambda targets: (
-        sizes.append(len(targets["input"])) or counts(targets)
+        sizes.append(len(targets["index"])) or counts(targets)
     )
     trainer.run()
     assert sizes == [4, 4, 4]

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info, Source
 from centernet.models.checkpoint import read_checkpoint
@@ -68,7 +69,7 @@ class Squares(Source):
         boxes = np.hstack([corners, corners + 12])
         return Objects(boxes=boxes, classes=np.arange(len(boxes)) % 2)
 
-    def evaluate(self, results: Mapping, folder: Path) -> dict[str, float]:
+    def evaluate(self, results: Mapping, folder: Path) -> Evaluation:
         raise NotImplementedError  # the trainings here bring their own metric
 
 

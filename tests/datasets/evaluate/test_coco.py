@@ -61,12 +61,17 @@ TABLE = make_table(
 
 
 def test_truth_as_detections_is_perfect(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    metrics = evaluate_coco(TABLE, INFO, as_found(TABLE), tmp_path)
+    evaluation = evaluate_coco(TABLE, INFO, as_found(TABLE), tmp_path)
+    metrics = evaluation.metrics
     assert next(iter(metrics)) == "AP"
     assert [metrics[name] for name in ("AP", "AP50", "AR100")] == [ONE] * 3
-    printed = capsys.readouterr().out
-    assert "Average Precision" in printed
-    assert "cat  AP 1.000" in printed
+    assert capsys.readouterr().out == ""  # the table is the caller's to log
+    assert "Average Precision" in evaluation.table
+    assert "cat  AP 1.000" in evaluation.table
+    assert evaluation.per_class["dog"] == {"AP": ONE, "AP50": ONE}
+    curve = evaluation.curves["dog"]
+    assert curve.recall.shape == (101,)
+    assert (curve.precision > 0.99).all()
     rows = json.loads((tmp_path / "results.json").read_text())
     assert [(row["image_id"], row["category_id"]) for row in rows] == [(11, 7), (11, 3), (5, 7)]
     assert rows[0]["bbox"] == [10, 10, 50, 60]
@@ -75,7 +80,7 @@ def test_truth_as_detections_is_perfect(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_annotation_id_zero_is_matched_like_any_other(tmp_path: Path) -> None:
     one = make_table([[10, 10, 50, 60]], [0], [0], [1], ids=np.array([0]))
-    assert evaluate_coco(one, INFO, as_found(one), tmp_path)["AP"] == ONE
+    assert evaluate_coco(one, INFO, as_found(one), tmp_path).metrics["AP"] == ONE
 
 
 def test_ids_may_be_strings_and_ids_of_annotations_may_repeat(tmp_path: Path) -> None:
@@ -83,13 +88,13 @@ def test_ids_may_be_strings_and_ids_of_annotations_may_repeat(tmp_path: Path) ->
         [[10, 10, 50, 60], [80, 20, 30, 30]], [0, 1], [0, 1], ["a", "b"], ids=np.array([4, 4])
     )
     info = Info("made up", ("cat", "dog"), ("c", "d"))  # type: ignore[arg-type]
-    assert evaluate_coco(table, info, as_found(table), tmp_path)["AP"] == ONE
+    assert evaluate_coco(table, info, as_found(table), tmp_path).metrics["AP"] == ONE
     rows = json.loads((tmp_path / "results.json").read_text())
     assert [(row["image_id"], row["category_id"]) for row in rows] == [("a", "c"), ("b", "d")]
 
 
 def test_nothing_found_is_zero(tmp_path: Path) -> None:
-    metrics = evaluate_coco(TABLE, INFO, {}, tmp_path)
+    metrics = evaluate_coco(TABLE, INFO, {}, tmp_path).metrics
     assert metrics["AP"] == 0
     assert json.loads((tmp_path / "results.json").read_text()) == []
 
@@ -99,11 +104,12 @@ def test_results_of_other_images_are_refused(tmp_path: Path) -> None:
         evaluate_coco(TABLE, INFO, {12: Detections.empty()}, tmp_path)
 
 
-def test_no_ground_truth_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_no_ground_truth_is_said_in_words(tmp_path: Path) -> None:
     nothing = make_table([], [], [], [1])
     found = {1: Detections([[0, 0, 5, 5]], [0.5], [0])}
-    assert evaluate_coco(nothing, INFO, found, tmp_path)["AP"] == -1
-    assert "no ground truth" in capsys.readouterr().out
+    evaluation = evaluate_coco(nothing, INFO, found, tmp_path)
+    assert evaluation.metrics["AP"] == -1
+    assert "no ground truth" in evaluation.table
 
 
 def test_crowd_counts_neither_way(tmp_path: Path) -> None:
@@ -111,8 +117,8 @@ def test_crowd_counts_neither_way(tmp_path: Path) -> None:
         [[10, 10, 50, 60], [80, 20, 30, 30]], [0, 0], [0, 0], [1], crowd=[False, True]
     )
     found = as_found(table)
-    assert evaluate_coco(table, INFO, found, tmp_path)["AP"] == ONE
-    assert evaluate_coco(table, INFO, {1: found[1].select([0])}, tmp_path)["AP"] == ONE
+    assert evaluate_coco(table, INFO, found, tmp_path).metrics["AP"] == ONE
+    assert evaluate_coco(table, INFO, {1: found[1].select([0])}, tmp_path).metrics["AP"] == ONE
 
 
 @pytest.mark.parametrize("joints", [4, 13, 17])
@@ -129,15 +135,15 @@ def test_keypoints_of_any_skeleton(tmp_path: Path, joints: int) -> None:
     loose = Info("made up", ("cat",), (1,), sigmas=(0.1,) * joints)
     tight = Info("made up", ("cat",), (1,), sigmas=(0.01,) * joints)
     found = as_found(table)
-    metrics = evaluate_coco(table, tight, found, tmp_path)
+    metrics = evaluate_coco(table, tight, found, tmp_path).metrics
     assert metrics["AP"] == ONE
     assert metrics["box_AP"] == ONE
     moved = {
         k: Detections(d.boxes, d.scores, d.classes, keypoints=d.keypoints + np.float32([2, 0, 0]))
         for k, d in found.items()
     }
-    assert evaluate_coco(table, loose, moved, tmp_path)["AP"] == ONE
-    assert evaluate_coco(table, tight, moved, tmp_path)["AP"] < 0.5
+    assert evaluate_coco(table, loose, moved, tmp_path).metrics["AP"] == ONE
+    assert evaluate_coco(table, tight, moved, tmp_path).metrics["AP"] < 0.5
     rows = json.loads((tmp_path / "results.json").read_text())
     assert len(rows[0]["keypoints"]) == 3 * joints
 
@@ -168,7 +174,7 @@ def test_statistics_are_those_of_pycocotools_on_the_file(tmp_path: Path, kind: s
     source = open_coco(path, root / "val2017")
     results = jittered(source)
     before = copy.deepcopy(results)
-    metrics = source.evaluate(results, tmp_path)
+    metrics = source.evaluate(results, tmp_path).metrics
     for image_id, detections in results.items():
         np.testing.assert_array_equal(detections.boxes, before[image_id].boxes)
         np.testing.assert_array_equal(detections.scores, before[image_id].scores)
@@ -191,12 +197,14 @@ def test_hotcoco_gives_the_same_statistics(tmp_path: Path, kind: str) -> None:
     root = folder("coco_mini")
     source = open_coco(root / "annotations" / f"{kind}_val2017.json", root / "val2017")
     results = jittered(source, seed=1)
-    slow = evaluate_coco(source.table, source.info, results, tmp_path)
-    fast = evaluate_coco(source.table, source.info, results, tmp_path, backend="hotcoco")
+    slow = evaluate_coco(source.table, source.info, results, tmp_path).metrics
+    fast = evaluate_coco(
+        source.table, source.info, results, tmp_path, backend="hotcoco"
+    ).metrics
     assert list(slow) == list(fast)
     np.testing.assert_allclose(list(fast.values()), list(slow.values()), atol=1e-10)
     empty = evaluate_coco(source.table, source.info, {}, tmp_path, backend="hotcoco")
-    assert empty["AP"] == 0
+    assert empty.metrics["AP"] == 0
 
 
 def test_backends_are_named_when_unknown_or_absent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,14 +113,16 @@ def detections(recording: dict) -> dict[int, Detections]:
     return found
 
 
-def test_recorded_means_through_table_and_detections(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_means_through_table_and_detections() -> None:
     recording = recorded()
-    metrics = evaluate_voc(table(recording), recording["classes"], detections(recording))
+    found = evaluate_voc(table(recording), recording["classes"], detections(recording))
+    metrics = found.metrics
     for name, mode in (("VOC07", "voc07"), ("VOC12", "area")):
         keys = [f"{c}.{mode}.use_diff0.iou0.5" for c in recording["classes"]]
         expected = np.mean([recording["AP"][key] for key in keys])
         assert metrics[name] == pytest.approx(expected, abs=recording["tol"]["ap_abs"])
-    assert "aeroplane" in capsys.readouterr().out
+    assert "aeroplane" in found.table
+    assert set(found.per_class) == set(recording["classes"])
 
 
 def test_recorded_values_of_each_class() -> None:

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from centernet.commands.experiment import experiment
+from centernet.commands.call import call
 from centernet.opts import opts
 from centernet.runs.experiments.launch import Command, command_of, fitted
 from centernet.runs.experiments.machine import Machine, accumulation, at_hand
-from centernet.runs.experiments.sameness import differences, told_by
+from centernet.runs.experiments.sameness import differences, relevant_options
 from centernet.runs.experiments.script import Script, read_script, read_scripts
 from centernet.runtime.errors import UserError
 from tests.runs.repro.fabricated import SCRIPT
@@ -120,7 +120,7 @@ def test_no_part_at_all_is_refused_in_one_line(
     script: Script, tmp_path: Path, extra: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(script.path), "train", "ctdet", "--exp_id", "x", "--batch_size", "8"]
-    assert experiment([*words, "--lr", "1e-3", "--", *extra.split()], tmp_path) == 2
+    assert call("experiment", [*words, "--lr", "1e-3", "--", *extra.split()], tmp_path) == 2
     complaint = capsys.readouterr().err
     assert "at least 1" in complaint
     assert len(complaint.splitlines()) == 1
@@ -163,7 +163,7 @@ class TestResuming:
     def started(self, root: Path, script: Script, extra: str = "") -> Path:
         """The folder of a run that was started with `extra` and has come to a checkpoint."""
         folder = root / "exp" / "ctdet" / "small"
-        options = opts("train", root).parse(train(script, root, CPU, extra).words)
+        options = opts("train", root).parse(train(script, root, CPU, extra).words).options
         options.save(folder)
         (folder / "model_last.pth").touch()
         return folder
@@ -268,7 +268,7 @@ class TestMistakes:
     def test_called_by_hand(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(UserError, match="is called by the scripts"):
             command_of(["a.sh", "train"], tmp_path)
-        assert experiment([], tmp_path) == 2
+        assert call("experiment", [], tmp_path) == 2
         assert capsys.readouterr().err.startswith("experiment.py: is called by the scripts")
 
 
@@ -280,7 +280,7 @@ def test_modes(script: Script) -> None:
 
 def test_what_bears_on_figures() -> None:
     def told(line: str) -> dict[str, object]:
-        return told_by(opts("train").parse(line.split()))
+        return relevant_options(opts("train").parse(line.split()).options)
 
     plain = told("ctdet --batch_size 32")
     same = "ctdet --batch_size 8 --accumulate 4 --gpus -1 --seed 1 --exp_id a --dcn plain"
@@ -290,5 +290,5 @@ def test_what_bears_on_figures() -> None:
     # A flag that the older of two programs did not have has no say.
     assert differences(plain, {name: v for name, v in plain.items() if name != "amp"}) == []
     # What a saved file holds is compared as well as what was parsed.
-    saved = opts("train").parse(["ctdet", "--batch_size", "32"]).as_dict()
+    saved = opts("train").parse(["ctdet", "--batch_size", "32"]).options.as_dict()
     assert differences(plain, json.loads(json.dumps(saved))) == []

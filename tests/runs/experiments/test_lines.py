@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from centernet.commands.experiment import experiment
+from centernet.commands.call import call
+from centernet.options.parser import Parser
+from centernet.options.verbs import VERBS
 from centernet.opts import opts
 from centernet.runs.experiments.launch import words_of
 from centernet.runs.experiments.machine import accumulation, at_hand
@@ -38,7 +41,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(script: Script, line: Line, root: Path, *extra: str) -> int:
     words = [line.verb, *words_of(line.task, line.given)]
-    return experiment([str(script.path), *words, "--", *extra], root)
+    return call("experiment", [str(script.path), *words, "--", *extra], root)
 
 
 def test_every_published_row_has_its_script() -> None:
@@ -76,7 +79,7 @@ def test_commands_are_those_of_the_published_scripts() -> None:
         if verb == "train":
             same += ["arch", "batch_size"]
             # Their rate is 1.25e-4 for any batch where the script names none.
-            assert own.lr == (theirs.lr if "lr" in theirs.given else 1.25e-4)
+            assert own.lr == (theirs.lr if "lr" in theirs.options.given else 1.25e-4)
             # The tables tell another schedule than these two scripts.
             same += [] if name in ("ctdet_coco_hg", "exdet_coco_hg") else ["num_epochs", "lr_step"]
         for flag in same:
@@ -128,7 +131,34 @@ def test_the_shell_runs_the_lines_that_programs_read(script: Script, tmp_path: P
         assert Path(words[0]).resolve() == FOLDER.parent / "src" / "experiment.py"
         assert words[1:3] == [str(script.path), line.verb]
         assert row.endswith(" -- --seed 1 --output a b")
-        assert opts(line.verb).parser.read(words[3 : words.index("--")]) == (line.task, line.given)
+        assert Parser(VERBS[line.verb]).read(words[3 : words.index("--")]) == (
+            line.task,
+            line.given,
+        )
+
+
+@pytest.mark.parametrize(
+    ("active", "used"), [({}, "venv"), ({"VIRTUAL_ENV": "/x"}, "path"), ({"PYTHON": "echo"}, "")]
+)
+def test_which_interpreter_runs(active: dict[str, str], used: str, tmp_path: Path) -> None:
+    """The project's own environment, unless another is active or an interpreter is named."""
+    shutil.copytree(FOLDER, tmp_path / "experiments")
+    for name, folder in (("venv", tmp_path / ".venv" / "bin"), ("path", tmp_path / "bin")):
+        folder.mkdir(parents=True)
+        (folder / "python").write_text(f"#!/bin/sh\necho {name}\n")
+        (folder / "python").chmod(0o755)
+    inherited = {n: v for n, v in os.environ.items() if n not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+    done = subprocess.run(
+        ["bash", tmp_path / "experiments" / SCRIPTS[0].path.name],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=inherited | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"} | active,
+    )
+    said = done.stdout.splitlines()
+    assert said
+    assert all(line == used or not used for line in said)
+    assert used or "experiment.py" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -106,4 +106,4 @@ class FabricatedRun:
         extra = [*self.extra, "--root", str(self.root)]
         command = fitted(self.script, line, extra, self.root, CPU)
         prog = "main.py" if line.verb == "train" else "test.py"
-        return opts(line.verb, self.root, prog).parse(command.words)
+        return opts(line.verb, self.root, prog).parse(command.words).options

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from centernet.commands.repro import repro
+from centernet.commands.call import call
 from centernet.runs import provenance
 from centernet.runs.experiments.script import Script, read_script
 from centernet.runs.repro.table import Row, rows_of
@@ -240,7 +240,7 @@ def test_trained_at_another_commit(
     ]
     assert "trained: aaaaaaaaaa, not this one" in str(origin)
     assert "then bbbbbbbbbb, changed, not this one" in str(origin)
-    assert repro([], run.root) == 0
+    assert call("repro", [], run.root) == 0
     table = json.loads((run.root / "exp" / "repro.json").read_text())
     assert "--batch_size 16" in table["rows"][0]["origin"]["trained"][0]["command"]
 
@@ -305,7 +305,7 @@ def test_edited_detections(run: FabricatedRun) -> None:
     whole(run)
     run.change("results.json", "0.4", "0.5")
     assert [row.status for row in rows(run)][2:] == ["within the band", "not trusted"]
-    assert rows(run)[3].reason == "results.json is no longer what was judged"
+    assert rows(run)[3].reason == "results.json is no longer what was evaluated"
 
 
 def test_a_folder_without_a_record(run: FabricatedRun) -> None:
@@ -363,7 +363,7 @@ def test_the_command_writes_three_files(
     run: FabricatedRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole(run)
-    assert repro([], run.root) == 0
+    assert call("repro", [], run.root) == 0
     said = capsys.readouterr().out
     markdown = (run.root / "exp" / "repro.md").read_text()
     assert markdown in said
@@ -394,7 +394,7 @@ def test_nothing_in_the_page_is_markup(run: FabricatedRun) -> None:
 
 
 def test_scripts_by_name(run: FabricatedRun, capsys: pytest.CaptureFixture[str]) -> None:
-    assert repro(["small", "--output", str(run.root / "out")], run.root) == 0
+    assert call("repro", ["small", "--output", str(run.root / "out")], run.root) == 0
     assert (run.root / "out" / "repro.md").exists()
     capsys.readouterr()
     for words, said in (
@@ -403,7 +403,7 @@ def test_scripts_by_name(run: FabricatedRun, capsys: pytest.CaptureFixture[str])
         (["--output", str(run.root / "experiments" / "small.sh")], "--output names another"),
         (["--lines"], "--lines"),
     ):
-        assert repro(words, run.root) == 2
+        assert call("repro", words, run.root) == 2
         complaint = capsys.readouterr().err
         assert complaint.startswith("repro.py: ")
         assert said in complaint

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from centernet.detectors.load import check_task
+from centernet.export.opening import facts_of, is_exported
 from centernet.io.meter import Say
 from centernet.models.checkpoint import Checkpoint, read_checkpoint
 from centernet.models.zoo import ZOO, locate, remote_named
@@ -19,20 +20,26 @@ def open_checkpoint(options: Options, say: Say = print) -> Checkpoint:
 
     What is published of it stands in for what the file does not say of itself.
     """
-    path, known = locate(
-        options.load_model, options.root / "models", offline=options.offline, say=say
-    )
-    checkpoint = read_checkpoint(path)
+    model = options.model
+    path, known = locate(model.load_model, options.root / "models", offline=model.offline, say=say)
+    checkpoint = read_checkpoint_or_file(path)
     return replace(checkpoint, description={**known, **checkpoint.description})
+
+
+def read_checkpoint_or_file(path: Path) -> Checkpoint:
+    """The checkpoint at `path`; of an exported file, without weights, what it says of itself."""
+    if is_exported(path):
+        return Checkpoint({}, facts_of(path), path=path)
+    return read_checkpoint(path)
 
 
 def awaited_download(options: Options) -> str | None:
     """What would be downloaded before the checkpoint can be read, in words; None if nothing."""
-    remote = remote_named(options.load_model)
+    remote = remote_named(options.model.load_model)
     path = options.root / "models" / (remote.name if remote else "")
     if remote is None or path.exists():
         return None
-    if options.offline or not remote.url:
+    if options.model.offline or not remote.url:
         open_checkpoint(options)  # says why it cannot be had
     return f"{remote.url} is downloaded to {path.absolute()} first"
 
@@ -41,24 +48,26 @@ def task_of(word: str) -> str | None:
     """The task of the checkpoint that --load_model names; None if that is not known yet."""
     if remote_named(word) is not None:
         return ZOO[word].known.get("task") if word in ZOO else None
-    return read_checkpoint(locate(word, Path())[0]).description.get("task")
+    return read_checkpoint_or_file(locate(word, Path())[0]).description.get("task")
 
 
 def named_checkpoint(options: Options) -> Checkpoint:
     """The checkpoint to test or show with; UserError if none is named."""
-    if not options.load_model:
+    if not options.model.load_model:
         raise UserError(
             "name the checkpoint to use: --load_model FILE (or a published name), or --exp_id NAME"
             f" --resume for the last one of a run under {options.exp_dir}"
         )
     checkpoint = open_checkpoint(options)
-    check_task(checkpoint, options.task)
+    check_task(checkpoint, options.task_name)
     return checkpoint
 
 
-def as_checkpoint_says(
+def fill_from_checkpoint(
     options: Options, checkpoint: Checkpoint | None, names: Sequence[str]
 ) -> Options:
-    """`options` with those of `names` that were not given taken from the checkpoint's words."""
-    said = {} if checkpoint is None else checkpoint.description
-    return replace(options, **{n: said[n] for n in names if said.get(n) and n not in options.given})
+    """`options` with those of `names` that were not given taken from the checkpoint."""
+    known = {} if checkpoint is None else checkpoint.description
+    return options.changed(
+        **{n: known[n] for n in names if known.get(n) and n not in options.given}
+    )

@@ -16,7 +16,7 @@ from centernet.options.groups import Data
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
-from centernet.tasks import TASKS, Task
+from centernet.tasks import Task
 
 # Sets whose training part holds the validation images already: there --trainval adds nothing.
 WHOLE = frozenset({"pascal"})
@@ -24,24 +24,30 @@ WHOLE = frozenset({"pascal"})
 WHICH = frozenset({"dataset", "data_dir", "trainval"})
 
 
-def open_part(options: Options, split: str, logger: Logger) -> Source:
+def open_part(data: Data, task: type[Task], split: str, logger: Logger) -> Source:
     """The `split` (train, val, test) of the data set; UserError if it lacks what the task needs."""
-    task = TASKS[options.task]
     flags = {
-        flag.name: getattr(options, flag.name)
+        flag.name: getattr(data, flag.name)
         for flag in flags_of(Data)
-        if flag.name not in WHICH and getattr(options, flag.name) != flag.default
+        if flag.name not in WHICH and getattr(data, flag.name) != flag.default
     }
     source = open_source(
-        options.dataset,
+        data.dataset,
         split,
-        options.data_dir,
+        data.data_dir,
         echo=logger.write,
         wanted=task.needs,
         **{name: str(v) if isinstance(v, Path) else v for name, v in flags.items()},
     )
     check_fits(task, source.info)
+    for line in source.read:
+        logger.write(f"{split}: {line}")
     return source
+
+
+def tested_part(options: Options) -> str:
+    """The part that a test is of."""
+    return options.evaluate.split or ("test" if options.data.trainval else "val")
 
 
 def check_fits(task: type[Task], info: Info) -> None:
@@ -59,7 +65,7 @@ def check_fits(task: type[Task], info: Info) -> None:
 def check_joints(task: type[Task], trained: Info, other: Info) -> None:
     """Raise UserError unless joints that the task needs are the same in both parts of the data.
 
-    In another order each would be judged as another.
+    In another order each would be evaluated as another.
     """
     if "keypoints" in task.needs and list(trained.joints) != list(other.joints):
         first, second = (_counted("joints", info.joints) for info in (trained, other))
@@ -99,11 +105,14 @@ def _counted(noun: str, names: Sequence[str]) -> str:
     return f"{len(names)} {noun} ({', '.join(shown)})"
 
 
-def training_source(options: Options, logger: Logger) -> Source:
+def training_source(data: Data, task: type[Task], logger: Logger) -> Source:
     """The images to train on: the training part, with --trainval the validation part as well."""
-    source = open_part(options, "train", logger)
-    if not options.trainval or options.dataset in WHOLE:
+    source = open_part(data, task, "train", logger)
+    if not data.trainval or data.dataset in WHOLE:
         return source
-    other = open_part(options, "val", logger)
-    check_joints(TASKS[options.task], source.info, other.info)
+    if data.dataset == "custom" and data.train_json and not data.val_json:
+        logger.write("--trainval: no --val_json is given, so the training part is all there is")
+        return source
+    other = open_part(data, task, "val", logger)
+    check_joints(task, source.info, other.info)
     return Joined([source, other])

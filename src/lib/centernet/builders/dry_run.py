@@ -7,30 +7,27 @@ command, so that what is wrong is said in the command's own words.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from centernet.builders.checkpoint import (
-    as_checkpoint_says,
     awaited_download,
+    fill_from_checkpoint,
     named_checkpoint,
     open_checkpoint,
 )
-from centernet.builders.data import open_part
+from centernet.builders.data import open_part, tested_part
 from centernet.builders.detection import make_detector
+from centernet.builders.network import network_spec
 from centernet.builders.training import make_trainer
 from centernet.datasets import not_yet_made
-from centernet.detectors.album import Album
-from centernet.io.stream import open_stream
-from centernet.models.networks import create_backbone
+from centernet.detectors.results_writer import ResultWriter
+from centernet.io.stream import open_videos
 from centernet.models.pretrained import classifier
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.device import choose_devices
 from centernet.tasks import TASKS
-from centernet.trains.checkpoints import LAST
 from centernet.trains.distributed import Processes
 from centernet.trains.trainer import Trainer
 
@@ -40,17 +37,20 @@ Say = Callable[[str], None]
 def explain_training(options: Options) -> None:
     """Say what main.py would do; UserError for what would stop it."""
     logger = _begin(options)
-    devices = choose_devices(options.gpus, logger.write)
-    checkpoint, download = None, awaited_download(options) if options.load_model else None
+    devices = choose_devices(options.machine.gpus, logger.write)
+    checkpoint, download = None, None
+    if options.model.load_model:
+        download = awaited_download(options)
     if download:
         logger.write(f"checkpoint: {download}; whether it fits is not checked")
-        options = replace(options, load_model="", weights="none")
-    elif options.load_model:
+        options = options.changed(load_model="", weights="none")
+    elif options.model.load_model:
         checkpoint = open_checkpoint(options)
-    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
-    drawn = not_yet_made(options.dataset, options.data_dir, TASKS[options.task].needs)
+    options = fill_from_checkpoint(options, checkpoint, ("arch", "head_conv"))
+    data, task = options.data, TASKS[options.task_name]
+    drawn = not_yet_made(data.dataset, data.data_dir, task.needs)
     if drawn is not None:
-        create_backbone(options.arch)
+        network_spec(options.model, checkpoint).backbone()
         logger.write(f"data: {drawn} is drawn first; what depends on it is not checked")
     else:
         # On this device a network has shapes but no numbers: it takes neither time nor memory.
@@ -61,7 +61,7 @@ def explain_training(options: Options) -> None:
         for line in _facts(options, trainer, len(devices)):
             logger.write(line)
     logger.write(f"device: {', '.join(map(str, devices))}")
-    logger.write(f"writes: {options.save_dir.absolute()}{_state(options.save_dir)}")
+    logger.write(f"writes: {options.save_dir.absolute()}{_state(options)}")
 
 
 def explain_test(options: Options, awaited: bool = False) -> None:
@@ -70,17 +70,18 @@ def explain_test(options: Options, awaited: bool = False) -> None:
     With `awaited` the run's checkpoint may be missing still: a training comes before.
     """
     logger = _begin(options)
-    device = choose_devices(options.gpus, logger.write)[0]
-    last = options.save_dir / LAST
-    missing = awaited and options.load_model == str(last) and not last.exists()
+    device = choose_devices(options.machine.gpus, logger.write)[0]
+    last = options.folder.last
+    missing = awaited and options.model.load_model == str(last) and not last.exists()
     download = awaited_download(options)
     checkpoint = None if missing or download else named_checkpoint(options)
-    options = as_checkpoint_says(options, checkpoint, ("dataset",))
-    drawn = not_yet_made(options.dataset, options.data_dir, TASKS[options.task].needs)
+    options = fill_from_checkpoint(options, checkpoint, ("dataset",))
+    data, task = options.data, TASKS[options.task_name]
+    drawn = not_yet_made(data.dataset, data.data_dir, task.needs)
     if drawn is not None:
         logger.write(f"data: {drawn} is drawn first")
     else:
-        source = open_part(options, "test" if options.trainval else "val", logger)
+        source = open_part(data, task, tested_part(options), logger)
         logger.write(f"data: {source.info.name}, {len(source)} images to test on")
         if checkpoint is not None:
             make_detector(options, checkpoint, torch.device("cpu"), source.info)
@@ -90,8 +91,10 @@ def explain_test(options: Options, awaited: bool = False) -> None:
         logger.write(f"checkpoint: {last.absolute()}, once training has written it")
     else:
         logger.write(f"checkpoint: {checkpoint.name}, epoch {checkpoint.epoch}")
-    scales = ", ".join(f"{scale:g}" for scale in options.test_scales)
-    logger.write(f"test: scales {scales}, {'with' if options.flip_test else 'without'} mirroring")
+    scales = ", ".join(f"{scale:g}" for scale in options.test.test_scales)
+    logger.write(
+        f"test: scales {scales}, {'with' if options.test.flip_test else 'without'} mirroring"
+    )
     logger.write(f"device: {device}")
     logger.write(f"writes: {options.save_dir.absolute()}")
 
@@ -99,16 +102,17 @@ def explain_test(options: Options, awaited: bool = False) -> None:
 def explain_demo(options: Options) -> None:
     """Say what demo.py would do; UserError for what would stop it."""
     logger = _begin(options)
-    stream = open_stream(options.demo)
-    Album.spare_the_originals(options.output_dir, stream)
-    device = choose_devices(options.gpus, logger.write)[0]
+    streams = open_videos(options.demo.demo)
+    if len(streams) == 1:  # several go into folders of their own
+        ResultWriter.spare_the_originals(options.output_dir, streams[0])
+    device = choose_devices(options.machine.gpus, logger.write)[0]
     said = awaited_download(options)
     if said is None:
         checkpoint = named_checkpoint(options)
         make_detector(options, checkpoint, torch.device("cpu"))
         said = f"{checkpoint.name}, epoch {checkpoint.epoch}"
-    count = len(stream)
-    logger.write(f"pictures: {options.demo}" + (f", {count} in all" if count else ""))
+    count = sum(len(stream) for stream in streams)
+    logger.write(f"pictures: {options.demo.demo}" + (f", {count} in all" if count else ""))
     logger.write(f"checkpoint: {said}")
     logger.write(f"device: {device}")
     logger.write(f"writes: {options.output_dir.absolute()}")
@@ -124,41 +128,43 @@ def _begin(options: Options) -> Logger:
 
 def _without_download(options: Options, say: Say) -> Options:
     """`options` that start from random weights where ImageNet's would have to be fetched."""
-    if options.load_model or options.weights != "imagenet":
+    if options.model.load_model or options.train.weights != "imagenet":
         return options
-    published = create_backbone(options.arch).pretrained
+    published = network_spec(options.model).backbone().pretrained
     if published is None:
         return options
     remote = classifier(published)
     path = options.root / "models" / remote.name
-    if path.exists() or options.offline:
+    if path.exists() or options.model.offline:
         return options
     say(
         f"weights: {remote.url} is downloaded to {path.absolute()} first; random ones stand in here"
     )
-    return replace(options, weights="none")
+    return options.changed(weights="none")
 
 
 def _facts(options: Options, trainer: Trainer, devices: int) -> list[str]:
     step, loader, info = trainer.step, trainer.loader, trainer.step.task.info
     millions = sum(weight.numel() for weight in step.model.parameters()) / 1e6
-    height, width = loader.data.size
+    height, width = trainer.keeper.description["input_size"]
     held = ", validated on none" if trainer.val_loader is None else (
         f", {len(trainer.val_loader.data)} to validate on"
     )  # fmt: skip
-    batch = f"batch {options.batch_size}" + (
-        f" x {options.accumulate}" if options.accumulate > 1 else ""
-    )
-    drops = ", ".join(map(str, options.lr_step))
+    train = options.train
+    batch = f"batch {train.batch_size}" + (f" x {train.accumulate}" if train.accumulate > 1 else "")
+    drops = ", ".join(map(str, train.lr_step))
     return [
         f"data: {info.name}, {len(loader.data)} images to train on{held}, {len(info.class_names)}"
         " classes",
-        f"network: {options.arch}, {millions:.2f} million parameters, input {height} x {width}",
-        f"schedule: epoch {trainer.epoch + 1} to {options.num_epochs}, {len(loader)} batches each,"
-        f" {batch} over {devices} device{'s' if devices > 1 else ''}, learning rate {options.lr:g},"
+        f"network: {network_spec(options.model).arch}, {millions:.2f} million parameters,"
+        f" input {height} x {width}",
+        f"schedule: epoch {trainer.epoch + 1} to {train.num_epochs}, {len(loader)} batches each,"
+        f" {batch} over {devices} device{'s' if devices > 1 else ''}, learning rate {train.lr:g},"
         f" a tenth after {drops}",
     ]
 
 
-def _state(folder: Path) -> str:
-    return "" if (folder / LAST).exists() else " (new)"
+def _state(options: Options) -> str:
+    if not options.folder.last.exists():
+        return " (new)"
+    return "" if options.continues else " (the run that is there is kept under a number)"

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from centernet.datasets.source import Source
+from centernet.io.run_folder import LAST
 from centernet.models.checkpoint import Checkpoint
 from centernet.options.options import Options
 from centernet.runs.provenance import ENDED, STARTED, TESTED, Record, hardware, hash_of
-from centernet.trains.checkpoints import LAST
 from centernet.trains.distributed import Processes
 
 
 @contextmanager
-def recorded(options: Options, processes: Processes, epoch: int) -> Iterator[None]:
-    """Record that training starts after `epoch` and, if the block is not left early, its end."""
-    if not processes.main or epoch >= options.num_epochs:
+def recorded(
+    options: Options, processes: Processes, epoch: int, reached: Callable[[], int] | None = None
+) -> Iterator[None]:
+    """Record that training starts after `epoch` and, if the block is not left early, its end.
+
+    `reached` tells the epoch that it ended after, by default the last one of all.
+    """
+    if not processes.main or epoch >= options.train.num_epochs:
         yield
         return
     record = Record(options.save_dir)
     machine = hardware(processes.device, processes.world)
     record.add(STARTED, machine, after_epoch=epoch, **_asked(options))
     yield
-    weights = {"file": LAST, "sha256": hash_of(options.save_dir / LAST)}
-    record.add(ENDED, machine, epoch=options.num_epochs, weights=weights, **_asked(options))
+    weights = {"file": LAST, "sha256": hash_of(options.folder.last)}
+    end = options.train.num_epochs if reached is None else reached()
+    record.add(ENDED, machine, epoch=end, weights=weights, **_asked(options))
 
 
 def record_test(
@@ -39,7 +45,7 @@ def record_test(
     metrics: Mapping[str, float],
     device: torch.device,
 ) -> None:
-    """Record the figures of `checkpoint` and the file of the detections that they were taken of.
+    """Record the metrics of `checkpoint` and the file of the detections that they were taken of.
 
     `sha256` is the hash of its file when it was read: a training beside the test may replace it.
     """

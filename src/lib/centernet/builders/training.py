@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 
 from centernet.builders.data import check_joints, open_part, training_source
 from centernet.builders.detection import detector_settings, input_size, perfect_heads, run_test
+from centernet.builders.network import network_spec
+from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.datasets.inspect import compare
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
 from centernet.geometry.view import Size
+from centernet.io.download import DownloadError
 from centernet.models.checkpoint import Checkpoint, load_weights
 from centernet.models.description import describe
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.segment import recompute
 from centernet.models.pretrained import initialise
+from centernet.models.spec import ModelSpec
+from centernet.options import groups
 from centernet.options.flag import unknown
+from centernet.options.groups import Augment, Machine, Train
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
@@ -38,40 +44,48 @@ from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from centernet.trains.trainer import Length, Trainer
 
-Thing = TypeVar("Thing")
+JUDGED = "MOTA"  # by which the best epoch is chosen where tracks are measured
+METRICS = tuple(name for name in TRACK_METRICS if name != "IDSW")  # higher is better
+T = TypeVar("T")
 
 
 def make_trainer(
     options: Options, checkpoint: Checkpoint | None, processes: Processes, logger: Logger
 ) -> Trainer:
     """Everything that one process of a training needs, at the start or where it is resumed."""
-    source = in_turn(processes, lambda: training_source(options, logger))
-    task = TASKS[options.task](source.info, options.own)
-    seed_everything(options.seed)
-    model = make_network(options, task)
-    size = input_size(options, task.resolution(source.info, options.own), model)
-    description = describe(task, model, options.arch, options.head_conv, size, options.dataset)
+    train, network, data = options.train, options.model, options.data
+    kind = TASKS[options.task_name]
+    source = main_process_first(processes, lambda: training_source(data, kind, logger))
+    task = kind(source.info, options.task)
+    seed_everything(train.seed)
+    spec = network_spec(network, checkpoint)
+    model = make_network(spec, train, task)
+    resolution = task.resolution(source.info, options.task)
+    size = input_size(options.input, resolution, model, spec.arch)
+    description = describe(task, model, spec, network.head_conv, size, data.dataset)
     if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
-    step = make_step(options, task, model, processes)
-    validation = {} if options.trainval else make_validation(options, source, size, step, logger)
+    step = make_step(train, options.machine, options.oracle, task, model, processes)
+    validates = train.test or (train.val_intervals > 0 and not data.trainval)
+    validation = make_validation(options, source, size, step, logger) if validates else {}
     trainer = Trainer(
         step,
-        MultiStep(options.lr, options.lr_step),
+        MultiStep(train.lr, train.lr_step),
         make_loader(options, source, step, size, training=True),
         Keeper(
             options.save_dir,
             description,
             {"processes": processes.world, "torch": str(torch.__version__)},
-            every=options.val_intervals if options.save_all else 0,
-            milestones=options.lr_step,
+            every=train.val_intervals if train.save_all else 0,
+            milestones=train.lr_step,
         ),
         logger,
-        Best(options.metric or task.metric),
-        Length(options.num_epochs, options.num_iters, options.val_intervals, options.accumulate),
-        seed=options.seed,
+        Best(train.metric or (JUDGED if tracks(options) else task.metric)),
+        Length(train.num_epochs, train.num_iters, train.val_intervals, train.accumulate),
+        seed=train.seed,
         name=lambda index: str(source.path(index)),
         resume_command=resume_command(options),
+        patience=train.patience,
         **validation,
     )
     if checkpoint and options.continues:
@@ -79,7 +93,7 @@ def make_trainer(
     return trainer
 
 
-def in_turn(processes: Processes, make: Callable[[], Thing]) -> Thing:
+def main_process_first(processes: Processes, make: Callable[[], T]) -> T:
     """What `make` gives, in the main process first: the others find what it has drawn to disk."""
     first = make() if processes.main else None
     processes.share(None)
@@ -92,40 +106,53 @@ def starting_weights(
     """Fill `model` from `checkpoint`, or its backbone from ImageNet; a line that says what was."""
     if checkpoint is None:
         folder = options.root / "models"
-        return initialise(model.backbone, options.weights, folder, options.offline)
+        weights = options.train.weights
+        try:
+            return initialise(model.backbone, weights, folder, options.model.offline)
+        except DownloadError as error:
+            if "weights" in options.given:
+                raise
+            return f"backbone: random weights; --weights imagenet was not asked for, and {error}"
     loaded = load_weights(model, checkpoint, strict=False, wanted=description)
     return f"{checkpoint.name}: {loaded}"
 
 
-def make_network(options: Options, task: Task) -> CenterNet:
+def make_network(spec: ModelSpec, train: Train, task: Task) -> CenterNet:
     """The network to train, with random weights."""
-    model = create_model(options.arch, task.heads, options.head_conv)
+    model = create_model(spec, task.heads)
     if len(task.learners):
         model.add_module("criterion", task.learners)  # trained, moved and kept with the network
-    if options.checkpoint_activations:
-        if options.compile:
+    if train.checkpoint_activations:
+        if train.compile:
             raise UserError(
                 "--checkpoint_activations: torch.compile cannot keep BatchNorm's statistics as they"
                 " are when it computes activations twice; leave out --compile"
             )
-        recompute(model, options.arch)
+        recompute(model, spec.arch)
     return model
 
 
-def make_step(options: Options, task: Task, model: CenterNet, processes: Processes) -> Step:
+def make_step(
+    train: Train,
+    machine: Machine,
+    oracle: groups.Oracle,
+    task: Task,
+    model: CenterNet,
+    processes: Processes,
+) -> Step:
     """One step of the optimiser, on the device of this process."""
     model.to(processes.device)
     step = Step(
         task,
         model,
-        adam(model.parameters(), options.lr),
-        precision=Precision(options.amp),
-        clip=options.clip_grad,
-        channels_last=options.channels_last,
-        compiled=options.compile,
+        adam(model.parameters(), train.lr),
+        precision=Precision(machine.amp),
+        clip=train.clip_grad,
+        channels_last=machine.channels_last,
+        compiled=train.compile,
         processes=processes,
     )
-    perfect = perfect_heads(options)
+    perfect = perfect_heads(oracle)
     step.oracle = Oracle(task, perfect) if perfect else None
     return step
 
@@ -135,8 +162,8 @@ def make_loader(
 ) -> EpochLoader:
     """The batches to learn from, or those whose losses are only looked at."""
     backbone, processes = step.model.backbone, step.processes
-    batch_size = options.batch_size
-    one_by_one = options.keep_res and not step.task.framing.one_size
+    batch_size, keep_res = options.train.batch_size, options.input.keep_res
+    one_by_one = keep_res and not step.task.framing.one_size
     if one_by_one and training and batch_size > processes.world:
         raise UserError(
             "--keep_res: images of different sizes do not make a batch; add --batch_size"
@@ -148,34 +175,35 @@ def make_loader(
         size=size,
         stride=backbone.stride,
         pad=backbone.pad,
-        keep_res=options.keep_res,
-        augmentation=augmentation(options) if training else NO_AUGMENTATION,
-        seed=options.seed,
-        unfinished=options.encode_on_device,
+        keep_res=keep_res,
+        augmentation=step.task.augmentation(augmentation(options.augment))
+        if training
+        else NO_AUGMENTATION,
+        seed=options.train.seed,
+        unfinished=options.train.encode_on_device,
     )
     return EpochLoader(
         data,
         processes.world if one_by_one else batch_size,
-        seed=options.seed,
+        seed=options.train.seed,
         shuffle=training,
         drop_last=training,
-        workers=options.num_workers,
+        workers=options.batches.num_workers,
         pin=processes.device.type == "cuda",
         processes=processes,
     )
 
 
-def augmentation(options: Options) -> Augmentation:
+def augmentation(asked: Augment) -> Augmentation:
     """How far training views may stray."""
     return Augmentation(
-        random_crop=not options.not_rand_crop,
-        shift=options.shift,
-        scale=options.scale,
-        rotate=options.rotate,
-        rotate_chance=options.aug_rot,
-        flip=options.flip,
-        colour=not options.no_color_aug,
-        crop_chance=options.aug_ddd,
+        random_crop=not asked.not_rand_crop,
+        shift=asked.shift,
+        scale=asked.scale,
+        rotate=asked.rotate,
+        rotate_chance=asked.aug_rot,
+        flip=asked.flip,
+        colour=not asked.no_color_aug,
     )
 
 
@@ -183,42 +211,51 @@ def make_validation(
     options: Options, training: Source, size: Size, step: Step, logger: Logger
 ) -> dict[str, Any]:
     """What a trainer validates with: the loader of the losses, and the measure of the metrics."""
-    source = in_turn(step.processes, lambda: open_part(options, "val", logger))
-    check_joints(type(step.task), training.info, source.info)
+    kind = type(step.task)
+    source = main_process_first(
+        step.processes, lambda: open_part(options.data, kind, "val", logger)
+    )
+    check_joints(kind, training.info, source.info)
     for line in compare(training, source):
         logger.write(line)
-    check_metric(options.metric, step.task, source)
+    names = METRICS if tracks(options) else tuple(source.metric_names)
+    check_metric(options.train.metric, step.task, names)
 
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
         detector = Detector(
             step.task,
-            network,
+            cast("CenterNet", network),
             input_size=size,
             device=step.processes.device,
             **detector_settings(options),
         )
-        return run_test(options, detector, source, logger, phase="detect", epoch=epoch)
+        return run_test(options, detector, source, logger, phase="detect", epoch=epoch).metrics
 
     loader = make_loader(options, source, step, size, training=False)
     return {"val_loader": loader, "evaluate": measure}
 
 
-def check_metric(name: str | None, task: Task, source: Source) -> None:
-    """Raise UserError for a --metric that no validation on `source` will give, where that is known.
+def tracks(options: Options) -> bool:
+    """Whether validation gives identities, so that tracks are measured."""
+    return options.track.tracker != "none"
+
+
+def check_metric(name: str | None, task: Task, names: Sequence[str]) -> None:
+    """Raise UserError for a --metric that is no loss and not among `names`, unless none is known.
 
     The others are found out at the first validation, which may be hours later.
     """
-    if name is None or not source.metric_names:
+    if name is None or not names:
         return
     losses = dict.fromkeys(["loss", *(term.stat for term in task.terms)])
-    if name not in losses and name not in source.metric_names:
-        raise UserError(f"--metric: {unknown('metric', name, [*losses, *source.metric_names])}")
+    if name not in losses and name not in names:
+        raise UserError(f"--metric: {unknown('metric', name, [*losses, *names])}")
 
 
 def resume_command(options: Options) -> str:
     """What to type to go on with the run; opt.json holds the rest."""
     prog = options.command[0]
-    words = [options.task, "--exp_id", options.exp_id, "--resume"]
+    words = [options.task_name, "--exp_id", options.run.exp_id, "--resume"]
     if "root" in options.given:
         words += ["--root", str(options.root)]
     return f"{'python ' if prog.endswith('.py') else ''}{prog} {shlex.join(words)}"

@@ -6,44 +6,30 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from centernet import __version__
 from centernet.commands.checkup.finding import BAD, GOOD, NOTE, Finding
 from centernet.commands.checkup.packages import check_packages
-from centernet.console.exit_code import exit_code
-from centernet.options.parser import ArgumentParser
+from centernet.options import groups
+from centernet.options.options import Options
+from centernet.options.verbs import Verb
 from centernet.runtime.errors import UserError
 
 # What needs a package is imported only when the packages have been seen to be there.
 LITTLE = 20e9  # bytes: COCO's training images alone
 
 
-def doctor(argv: Sequence[str], root: str | Path | None = None, prog: str = "doctor.py") -> int:
-    """Print what was found; data/, models/ and exp/ lie beneath `root`, or the current folder.
-
-    The exit code is 2 when something is broken that commands need.
-    """
-    return exit_code(prog, lambda: _doctor(argv, Path.cwd() if root is None else Path(root), prog))
-
-
-def _doctor(argv: Sequence[str], root: Path, prog: str) -> None:
-    parser = ArgumentParser(
-        prog,
-        description="Versions, device, operators, data, checkpoints and disk; fit to be pasted into"
-        " a report. Nothing is sent, and nothing written but the compiled kernels in your cache.",
-    )
-    parser.add_argument("--root", type=Path, default=root, help="folder with data/, exp/, models/")
-    parser.add_argument("--data_dir", type=Path, help="folder of the data sets (default: data/)")
-    given = parser.parse_args(list(argv))
-    data = given.root / "data" if given.data_dir is None else given.data_dir
+def run(options: Options) -> None:
+    """Print what was found; UserError when something is broken that commands need."""
+    root, data = options.root, options.data.data_dir
     checks: dict[str, Callable[[], Iterable[Finding]]] = {
         "versions": lambda: [*check_system(), *check_packages()],
         "device": check_device,
         "operators": check_operators,
-        "data and checkpoints": lambda: check_files(given.root, data),
-        "disk": lambda: check_disk(given.root),
+        "data and checkpoints": lambda: check_files(root, data),
+        "disk": lambda: check_disk(root),
     }
     broken: list[str] = []
     for title, check in checks.items():
@@ -134,3 +120,16 @@ def check_disk(root: Path) -> Iterable[Finding]:
     yield Finding(state, f"{free / 1e9:.1f} GB free in {root}", remedy)
     if not os.access(root, os.W_OK):
         yield Finding(BAD, f"{root} cannot be written", "name another with --root")
+
+
+VERB = Verb(
+    name="doctor",
+    help="What works on this machine, what does not, and what to do about it",
+    details="Versions, device, operators, data, checkpoints and disk; fit to be pasted into a"
+    " report. Nothing is sent, and nothing written but the compiled kernels in your cache.",
+    groups=(groups.Place, groups.Data),
+    run=run,
+    takes_task=False,
+    program="doctor.py",
+    partly={groups.Data: ("data_dir",)},
+)

@@ -1,30 +1,38 @@
-"""The command behind the scripts of experiments/: runs one of their lines."""
+"""`experiment`: the command behind the scripts of experiments/."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
-from centernet import cli
-from centernet.builders.dry_run import explain_test
-from centernet.opts import opts
-from centernet.runs.experiments.launch import Command, command_of
-from centernet.runs.experiments.script import PROGS
+from centernet.options.field import words
+from centernet.options.options import Options
+from centernet.options.verbs import Verb
 
 
-def experiment(
-    argv: Sequence[str], root: str | Path | None = None, prog: str = "experiment.py"
-) -> int:
-    """Run `SCRIPT VERB WORDS ... -- EXTRA ...`; the exit code is that of the command it becomes."""
-    root = Path.cwd() if root is None else Path(root)
-    commands: list[Command] = []
-    code = cli.exit_code(prog, lambda: commands.append(command_of(argv, root)))
-    if code:
-        return code
-    (command,) = commands
-    print(*command.notes, f"$ {command}", sep="\n", flush=True)
-    if command.awaited and "--dry_run" in command.words:
-        name = PROGS[command.verb]
-        options = opts(command.verb, root, name)
-        return cli.exit_code(name, lambda: explain_test(options.parse(command.words), awaited=True))
-    return cli.VERBS[command.verb](command.words, root)
+@dataclass(frozen=True)
+class Experiment:
+    """The line of a script"""
+
+    words: tuple[str, ...] = words(
+        "WORD",
+        "SCRIPT VERB FLAGS ... -- EXTRA ..., as the scripts of experiments/ call it: bash"
+        " experiments/NAME.sh",
+        verbatim=True,
+    )
+
+
+def run(options: Options) -> int:
+    """Run one line of a script, fitted to this machine; the exit code of what it becomes."""
+    from centernet.commands.jobs import experiment
+
+    return experiment.run(options.of(Experiment).words, options.root)
+
+
+VERB = Verb(
+    name="experiment",
+    help="Run a line of a script of experiments/, fitted to this machine",
+    groups=(Experiment,),
+    run=run,
+    takes_task=False,
+    program="experiment.py",
+)

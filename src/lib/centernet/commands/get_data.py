@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from centernet.console.exit_code import exit_code
 from centernet.datasets.owners import OWNERS, Part, Published
 from centernet.io.archive import unpack
 from centernet.io.download import DownloadError, fetch
 from centernet.io.meter import Say, megabytes
+from centernet.options import groups
+from centernet.options.field import option, words
 from centernet.options.flag import unknown
-from centernet.options.parser import ArgumentParser
+from centernet.options.options import Options
+from centernet.options.verbs import Verb
 from centernet.runtime.errors import UserError
 
 
-def get_data(argv: Sequence[str], root: str | Path | None = None, prog: str = "get_data.py") -> int:
-    """Fetch the data sets named in `argv` into data/ beneath `root`, by default the current folder.
+@dataclass(frozen=True)
+class GetData:
+    """What is fetched"""
 
-    The exit code is 2 when something could not be had.
-    """
-    return exit_code(prog, lambda: run(argv, Path.cwd() if root is None else Path(root), prog))
+    sets: tuple[str, ...] = words("set", f"one or more of: {' '.join(OWNERS)}", at_least=1)
+    parts: tuple[str, ...] = option((), "only these parts, as in val2017,train2017")
+    check: bool = option(False, "fetch nothing, say what is missing")
+    keep: bool = option(False, "keep the archives after unpacking")
 
 
-def run(
-    argv: Sequence[str],
-    root: Path,
-    prog: str = "get_data.py",
-    say: Say = print,
-    owners: Mapping[str, Published] = OWNERS,
+def run(options: Options) -> None:
+    """Fetch the data sets that are named into data/; UserError when something could not be had."""
+    get_data(options.of(GetData), options.data.data_dir)
+
+
+def get_data(
+    given: GetData, folder: Path, say: Say = print, owners: Mapping[str, Published] = OWNERS
 ) -> None:
-    """Fetch, or with --check only look at, the sets and parts that `argv` names."""
-    parser = ArgumentParser(
-        prog,
-        description="Fetch data sets from their owners: resumed where a call was cut off, verified,"
-        " unpacked under data/. What is there already is not fetched again.",
-    )
-    names = " ".join(owners)
-    parser.add_argument("sets", nargs="+", metavar="set", help=f"one or more of: {names}")
-    parser.add_argument("--parts", default="", help="only these, as in val2017,train2017")
-    parser.add_argument("--data_dir", type=Path, help="folder of the sets (default: data/)")
-    parser.add_argument("--check", action="store_true", help="fetch nothing, say what is missing")
-    parser.add_argument("--keep", action="store_true", help="keep the archives after unpacking")
-    given = parser.parse_args(list(argv))
-    wanted = [word for word in given.parts.split(",") if word]
-    folder = root / "data" if given.data_dir is None else given.data_dir
+    """Fetch into `folder`, or with `check` only look at, the sets and parts that `given` names."""
     absent = []
-    for name, parts in chosen(owners, given.sets, wanted).items():
+    for name, parts in chosen(owners, given.sets, given.parts).items():
         place = folder / owners[name].folder
         say(f"{name} in {place.absolute()}; {owners[name].terms}")
         for part in parts:
@@ -105,3 +97,16 @@ def get(part: Part, folder: Path, keep: bool, say: Say) -> bool:
         archive.unlink()
     say(f"  {part.name}: complete, {count} files")
     return True
+
+
+VERB = Verb(
+    name="get_data",
+    help="Fetch data sets from their owners",
+    details="Resumed where a call was cut off, verified, unpacked under data/. What is there"
+    " already is not fetched again.",
+    groups=(GetData, groups.Place, groups.Data),
+    run=run,
+    takes_task=False,
+    program="get_data.py",
+    partly={groups.Data: ("data_dir",)},
+)

@@ -8,23 +8,24 @@ kinds of annotation there are. Besides COCO's own keys an annotation may have `t
 
 from __future__ import annotations
 
-import gc
-import json
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from centernet.datasets import skeleton
 from centernet.datasets.absent import absent
-from centernet.datasets.categories import Json, read_categories
+from centernet.datasets.categories import Categories, read_categories
+from centernet.datasets.coco_file import read_coco_file
 from centernet.datasets.coco_table import kinds_of, read_table
 from centernet.datasets.inspect import Report, checked, files_present
+from centernet.datasets.plausible import as_corner_and_size, odd_boxes
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
 from centernet.datasets.table_source import TableSource
+from centernet.io.door import decode_json, read_bytes, with_numbers_quoted
 from centernet.runtime.errors import UserError
 
+Json = dict[str, Any]
 PROBED = 20  # images looked for to tell in which folder they are
 
 
@@ -38,23 +39,29 @@ def open_coco(
     wanted: Collection[str] | None = None,
     strict: bool = False,
     coco_eval: str = "pycocotools",
+    box_format: str = "xywh",
     **facts: Any,
 ) -> TableSource:
     """The annotation file `path` with the folder `images`, or the first of several that fits.
 
     `only` names the classes to keep; `with_objects_only` leaves out images without any. `wanted`
     are the kinds of annotation that will be used besides boxes (None: all); masks that nobody wants
-    are not kept in memory. `facts` are further fields of Info (mean, std, resolution, ...).
+    are not kept in memory. `box_format` says what the numbers of a box are (see
+    `plausible.as_corner_and_size`). `facts` are further fields of Info (mean, std, ...).
     Raises UserError for a file that cannot be used; single bad objects go to the source's report.
     """
-    data = read_json(path)
+    file = read_coco_file(path)
     report = Report(path.name, strict)
-    categories = read_categories(data, report, only)
-    table = read_table(data, categories, report, wanted)
-    provides = kinds_of(data, table)
+    categories = read_categories(file, report, only)
+    table = read_table(file, categories, report, wanted)
+    provides = kinds_of(file, table)
+    del file  # the text of the masks
+    table.boxes = as_corner_and_size(table.boxes, table.sizes[table.image], box_format)
     need_extremes = "extremes" in (wanted or ()) and "extremes" in provides
-    folder = images if isinstance(images, Path) else _folder_of(table.files, images)
-    table = checked(table, folder, report, need_extremes)
+    report.notes += odd_boxes(table, report.name, box_format)
+    folder = images if isinstance(images, Path) else _folder_of(table.files.tolist(), images)
+    need_cuboids = "cuboids" in (wanted or ()) and "cuboids" in provides
+    table = checked(table, folder, report, need_extremes, need_cuboids)
     if with_objects_only:
         table = table.keep_images(table.objects_per_image() > 0)
     info = Info(
@@ -63,12 +70,26 @@ def open_coco(
         category_ids=categories.ids,
         provides=provides,
         joints=categories.joints,
-        flip_pairs=skeleton.flip_pairs(categories.joints),
+        flip_pairs=mirror_pairs(categories, report),
         skeleton=categories.limbs,
         sigmas=categories.sigmas,
         **facts,
     )
     return TableSource(info, table, folder, report, wanted=wanted, coco_eval=coco_eval)
+
+
+def mirror_pairs(categories: Categories, report: Report) -> tuple[tuple[int, int], ...]:
+    """The joints that change sides, stated or found by their names; told for others than COCO's."""
+    joints = categories.joints
+    if not joints:
+        return ()
+    if categories.pairs is not None:
+        pairs, how = categories.pairs, "stated"
+    else:
+        pairs, how = skeleton.flip_pairs(joints), "found by name"
+    if joints != skeleton.COCO_JOINTS:
+        report.facts += skeleton.told(joints, pairs, how, report.name)
+    return pairs
 
 
 def open_coco_2017(
@@ -135,32 +156,13 @@ def _folder_of(files: Sequence[str], candidates: Sequence[Path]) -> Path:
 
 
 def read_json(path: Path) -> Json:
-    """The file's object, its parts known to be lists of objects; UserError when they are not."""
-    try:
-        with open(path, encoding="utf-8-sig") as file, _no_collection():
-            data = json.load(file)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such annotation file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a json file, or damaged ({error})") from None
-    if not isinstance(data, dict) or "images" not in data:
+    """The whole file as it is, its parts known to be lists of objects, for what rewrites it."""
+    data = with_numbers_quoted(read_bytes(path, "annotation file"))
+    found = decode_json(data, Any, str(path))
+    if not isinstance(found, dict) or "images" not in found:
         raise UserError(f"{path}: no 'images' in it: not a COCO annotation file")
     for part in ("images", "annotations", "categories"):
-        rows = data.setdefault(part, [])  # files of test images have no annotations
+        rows = found.setdefault(part, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise UserError(f"{path}: '{part}' is not a list of objects, as COCO files have it")
-    return data
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """No search for garbage: among the millions of new json objects it takes half of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return found

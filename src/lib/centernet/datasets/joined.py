@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from centernet.datasets.source import Source
@@ -29,6 +30,10 @@ class Joined(Source):
         self._ends = list(accumulate(len(source) for source in self.sources))
         for source in self.sources[1:]:
             same_classes(self.info.class_names, source.info.class_names)
+
+    @property
+    def read(self) -> list[str]:
+        return [line for source in self.sources for line in source.read]
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -52,6 +57,19 @@ class Joined(Source):
     def objects(self, index: int) -> Objects:
         source, own = self._at(index)
         return source.objects(own)
+
+    def sequences(self) -> list[list[int]]:
+        starts = [0, *self._ends]
+        return [
+            [start + index for index in frames]
+            for start, source in zip(starts, self.sources, strict=False)
+            for frames in source.sequences()
+        ]
+
+    def previous(self, index: int, rng: Generator | None = None, within: int = 3) -> int | None:
+        source, own = self._at(index)
+        before = source.previous(own, rng, within)
+        return None if before is None else before + index - own
 
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> NoReturn:
         raise UserError("joined data sets are for training; test on one of them")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from centernet.datasets.absent import absent
 from centernet.datasets.calibration import read_calibration
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.evaluate.kitti import (
     DIFFICULTIES,
     LOOSE,
@@ -28,9 +30,10 @@ from centernet.datasets.evaluate.kitti import (
 )
 from centernet.datasets.evaluate.kitti_labels import Labels, read_folder, read_labels, write_labels
 from centernet.datasets.inspect import Report
+from centernet.datasets.kitti_plausible import is_unknown, tell_camera, usable_labels
 from centernet.datasets.source import Info, Source
-from centernet.io.files import write_text
-from centernet.io.image import SUFFIXES
+from centernet.io.files import read_lines, write_text
+from centernet.io.listing import is_image_name
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Cuboids, Objects
 
@@ -106,23 +109,26 @@ def open_kitti_list(
     A frame without image, labels or camera is left out, and so is a bad row of labels, each with a
     line that says why (`strict` raises it).
     """
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError):
-        raise UserError(
-            f"{path.absolute()}: no such list of frames; write their names (000042), one a line"
-        ) from None
     report = Report(info.name, strict)
+    try:
+        listed = " ".join(read_lines(path)).split()
+    except UserError as error:
+        raise UserError(f"{error}; write the names of frames (000042), one a line") from None
+    names = list(dict.fromkeys(listed))
+    if len(names) < len(listed):
+        twice = next(name for name in names if listed.count(name) > 1)
+        report.count("frames listed twice, taken once", twice, len(listed) - len(names))
     folder = root / ("testing" if testing else "training")
     images = _images(folder / "image_2")
     frames = [
         frame
         for name in names
-        if (frame := _read_frame(name, folder, images, report, testing)) is not None
+        if (frame := _read_frame(name, folder, images, report, testing, info)) is not None
     ]
     if names and not frames:
         first = report.faults[0].removesuffix(", dropped (--strict to stop)")
         raise UserError(f"{path}: not one of its {len(names)} frames can be used; {first}")
+    tell_camera([(frame.path, frame.calibration) for frame in frames[:1]], report)
     return KittiSource(info, frames, report)
 
 
@@ -132,12 +138,16 @@ def _images(folder: Path) -> dict[str, Path]:
         files = sorted(os.listdir(folder))
     except OSError:
         raise UserError(f"{folder.absolute()}: no such folder of images") from None
-    paths = [folder / file for file in files]
-    return {path.stem: path for path in paths if path.suffix.lower() in SUFFIXES}
+    return {os.path.splitext(file)[0]: folder / file for file in files if is_image_name(file)}
 
 
 def _read_frame(
-    name: str, folder: Path, images: Mapping[str, Path], report: Report, testing: bool
+    name: str,
+    folder: Path,
+    images: Mapping[str, Path],
+    report: Report,
+    testing: bool,
+    info: Info,
 ) -> Frame | None:
     if name not in images:
         report.drop(f"frame {name}", "listed but absent", f"no image of it in {folder / 'image_2'}")
@@ -159,6 +169,8 @@ def _read_frame(
                 raise
             report.drop(f"frame {name}", "without labels", str(error))
             return None
+        classes = (*info.class_names, *OTHER_TYPES)
+        labels = usable_labels(labels, path, images[name], classes, info.class_names, report)
     return Frame(name, images[name], calibration, labels)
 
 
@@ -174,6 +186,26 @@ class KittiSource(Source):
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def read(self) -> list[str]:
+        """Frames and their objects by type."""
+        counts = Counter(n for f in self.frames if f.labels is not None for n in f.labels.names)
+        kinds = ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
+        said = f"{counts.total()} objects ({kinds})" if counts else "no objects"
+        lines = [f"{self.info.name}: {len(self)} frames, {said}", *self.report.facts]
+        own = sum(counts[name] for name in self.info.class_names)
+        if counts and not own:
+            lines.append(
+                f"{self.info.name}: no object is a {', '.join(self.info.class_names)}: nothing will"
+                " be learned"
+            )
+        return lines
+
+    def only(self, keep: NDArray[np.bool_]) -> KittiSource:
+        """A copy with those frames alone."""
+        frames = [frame for frame, kept in zip(self.frames, keep, strict=True) if kept]
+        return KittiSource(self.info, frames, self.report)
 
     def image_id(self, index: int) -> str:
         return self.frames[index].name
@@ -194,16 +226,19 @@ class KittiSource(Source):
             alphas=labels.alphas.astype(np.float32),
             depths=labels.locations[:, 2].astype(np.float32),
         )
+        classes = np.array([self._classes.get(n, -99) for n in labels.names], np.int64)
+        # A box without a known cuboid is a region to ignore for its class.
+        classes = np.where(is_unknown(labels) & (classes >= 0), -2 - classes, classes)
         return Objects(
             boxes=labels.boxes.astype(np.float32),
-            classes=np.array([self._classes.get(n, -99) for n in labels.names], np.int64),
+            classes=classes,
             ids=np.arange(1, len(labels) + 1),
             cuboids=cuboids,
             calibration=frame.calibration,
         )
 
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
-        """Write results/<frame>.txt as KITTI takes them, judge those files, print the tables.
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
+        """Write results/<frame>.txt as KITTI takes them, and evaluate those files.
 
         "AP" is the average precision (0 to 1, over 40 recalls) of moderate cars in 3D at an overlap
         of 0.5: at KITTI's own 0.7 a detector with one eye is too near to 0 to tell epochs apart.
@@ -219,20 +254,38 @@ class KittiSource(Source):
             write_labels(place / f"{frame.name}.txt", labels, scored=True)
         truth = [frame.labels for frame in self.frames if frame.labels is not None]
         if len(truth) < len(self.frames):
-            print(f"AP is -1: these frames have no annotations; results in {place.absolute()}")
-            return {"AP": -1.0}
+            reason = f"AP is -1: these frames have no annotations; results in {place.absolute()}"
+            return Evaluation({"AP": -1.0}, table=reason)
         found = read_folder(place, [frame.name for frame in self.frames], scored=True)
         # Every recall that is passed counts, so that perfect results are 1 in a small set too.
         tables = [evaluate(truth, found, least, fill_recall=True) for least in (OFFICIAL, LOOSE)]
-        for table, title in zip(tables, ("official", "looser in space"), strict=True):
-            print(f"{title}: {table}")
+        titles = ("official", "looser in space")
+        shown = [f"{title}: {table}" for table, title in zip(tables, titles, strict=True)]
         solid = any(d.cuboids is not None for d in results.values())
         metrics = METRICS if solid else ("2D",)
         percent = {f"R{points}": _named(tables, points, metrics) for points in (40, 11)}
         write_text(Path(folder) / self.results_name, json.dumps(percent, indent=1) + "\n")
         judged = f"{JUDGED}_3D_0.5" if solid else f"{JUDGED}_2D_0.7"
         moderate = {n: v[DIFFICULTIES.index("moderate")] / 100 for n, v in percent["R40"].items()}
-        return {"AP": moderate[judged], **moderate, **_eleven_recalls(percent["R11"])}
+        return Evaluation(
+            metrics={"AP": moderate[judged], **moderate, **_eleven_recalls(percent["R11"])},
+            per_class=_per_class(moderate, self.info.class_names),
+            table="\n".join(shown),
+        )
+
+
+def _per_class(
+    moderate: Mapping[str, float], class_names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """{class: {metric: AP}} of names such as Car_3D_0.5."""
+    return {
+        name: {
+            key.removeprefix(f"{name}_"): value
+            for key, value in moderate.items()
+            if key.startswith(f"{name}_")
+        }
+        for name in class_names
+    }
 
 
 def to_labels(found: Detections | None, class_names: Sequence[str]) -> Labels:

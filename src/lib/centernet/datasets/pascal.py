@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from centernet.datasets.absent import absent
 from centernet.datasets.evaluate.coco import evaluate_coco
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.evaluate.voc import VOC_METRICS, evaluate_voc, write_voc_results
 from centernet.datasets.inspect import Report, checked
 from centernet.datasets.source import Info
@@ -46,13 +47,13 @@ class VocSource(TableSource):
         """COCO's metrics and Pascal VOC's."""
         return (*super().metric_names, *VOC_METRICS)
 
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
         """COCO's metrics, then VOC07 (11 points) and VOC12 (area) at IoU 0.5.
 
         `results.json` is that of Pascal's toolkits, [class][image] rows x1 y1 x2 y2 score;
         `results_coco.json` has the same in COCO's format.
         """
-        metrics = evaluate_coco(
+        evaluation = evaluate_coco(
             self.table,
             self.info,
             results,
@@ -60,10 +61,9 @@ class VocSource(TableSource):
             backend=self.coco_eval,
             results_name="results_coco.json",
         )
-        metrics |= evaluate_voc(self.table, self.info.class_names, results)
         image_ids, classes = self.table.image_ids, self.info.num_classes
         write_voc_results(folder, results, image_ids, classes)
-        return metrics
+        return evaluation.joined(evaluate_voc(self.table, self.info.class_names, results))
 
 
 def open_pascal(
@@ -105,6 +105,26 @@ def open_voc_folder(
     names = class_names_of(root / "Annotations")
     if not names:
         raise UserError(f"{root / 'Annotations'}: no xml file there names an object")
+    return open_voc([voc], names, name=root.name, wanted=wanted, strict=strict, coco_eval=coco_eval)
+
+
+def open_xml_folder(
+    root: Path,
+    split: str,
+    images: Path,
+    xmls: Path,
+    *,
+    wanted: Collection[str] | None = None,
+    strict: bool = False,
+    coco_eval: str = "pycocotools",
+) -> VocSource:
+    """The xml files of the folder `xmls` with the pictures of `images`; classes as they name."""
+    inner = [path for path in xmls.parent.iterdir() if path.is_dir()] if xmls != root else [xmls]
+    folders = [xmls, *(path for path in inner if xmls.name == split)]
+    names = tuple(sorted({name for folder in folders for name in class_names_of(folder)}))
+    if not names:
+        raise UserError(f"{xmls}: no xml file there names an object")
+    voc = VocList(root, split, images, xmls)
     return open_voc([voc], names, name=root.name, wanted=wanted, strict=strict, coco_eval=coco_eval)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.io.image import ImageError, read_image
 from centernet.structures.objects import Objects
 
 if TYPE_CHECKING:
     from centernet.structures.detections import Detections
 
+SHOWN = 10  # images that cannot be read told in full
 Triple = tuple[float, float, float]
 
 
@@ -34,7 +37,7 @@ class Info:
 
     name: str
     class_names: tuple[str, ...]
-    category_ids: tuple[int, ...]  # of the class at the same place, as the files write it
+    category_ids: tuple[int | str, ...]  # of the class at the same place, as the files write it
     provides: frozenset[str] = frozenset({"boxes"})
     joints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
@@ -74,11 +77,36 @@ class Source(ABC):
         """Annotations of image `index`, in its pixels."""
 
     @abstractmethod
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
-        """Write the results file of the format into `folder`, print the standard table.
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
+        """The metrics of `results`, the first of which a run is judged by ("AP" in [0, 1], say).
 
-        Returns the metrics; the first is the one a run is judged by ("AP" in [0, 1], say).
+        Writes the results file of the format into `folder` and prints nothing: the table is a part
+        of what is returned.
         """
+
+    @property
+    def read(self) -> list[str]:
+        """What was read, a line each: images, objects by class, what was passed over."""
+        return [f"{self.info.name}: {len(self)} images"]
+
+    def only(self, keep: NDArray[np.bool_]) -> Source:
+        """The source with those of its images that `keep` (len(self),) marks, to evaluate on.
+
+        One that cannot be cut is given back as it is.
+        """
+        return self
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """The images of each video in order; none where images do not follow one another."""
+        return ()
+
+    def previous(self, index: int, rng: Generator | None = None, within: int = 3) -> int | None:
+        """The image before image `index` of a video; None for a still image.
+
+        Without `rng` the frame before, the first frame itself; with it any frame of the video less
+        than `within` frames away, itself among them.
+        """
+        return None
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3) BGR; raises ImageError (a UserError) when it cannot be read."""
@@ -92,10 +120,16 @@ class Source(ABC):
     def drop_image(self, index: int, error: ImageError) -> None:
         """Leave image `index` out because of `error`: said once, or raised if `strict`.
 
-        Once for all processes that were started since `dropped` was first looked at.
+        Once for all processes that were started since `dropped` was first looked at; the first few
+        in full.
         """
         if self.strict:
             raise error
-        if not self.dropped[index]:
-            self.dropped[index] = True
-            print(f"{error}; left out (--strict to stop)", file=sys.stderr, flush=True)
+        if self.dropped[index]:
+            return
+        self.dropped[index] = True
+        count = int(self.dropped.sum())
+        if count > SHOWN:
+            return
+        more = "; further ones are left out without a line each" if count == SHOWN else ""
+        print(f"{error}; left out (--strict to stop){more}", file=sys.stderr, flush=True)

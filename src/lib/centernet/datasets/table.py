@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.extremes import extreme_points
+from centernet.datasets.videos import Videos
 from centernet.structures.masks import Masks
 from centernet.structures.objects import Cuboids, Objects
 
@@ -32,9 +33,9 @@ class Table:
     sizes: NDArray[np.int64]  # (M, 2) height, width; 0 where the annotations do not tell
     image: NDArray[np.int64]  # (N,) row of the object's image
     ids: NDArray[np.int64]  # (N,)
-    classes: NDArray[np.int64]  # (N,) from 0
+    classes: NDArray[np.int64]  # (N,) from 0; below 0 a region to ignore, as in Objects
     boxes: NDArray[np.float64]  # (N, 4)
-    areas: NDArray[np.float64]  # (N,) of the masks where there are any; COCO's sizes go by it
+    areas: NDArray[np.float64]  # (N,) of the masks if any; COCO's sizes go by it; NaN: not stated
     crowd: NDArray[np.bool_]  # (N,) neither right nor wrong in evaluation
     keypoints: NDArray[np.float32] | None = None  # (N, J, 3)
     extremes: NDArray[np.float32] | None = None  # (N, 4, 2), NaN where not stated
@@ -42,6 +43,7 @@ class Table:
     cuboids: Cuboids | None = None
     calibrations: NDArray[np.float32] | None = None  # (M, 3, 4)
     masks: Masks | None = None
+    videos: Videos | None = None  # of the images, where they follow one another
 
     def __post_init__(self) -> None:
         if (np.diff(self.image) < 0).any():
@@ -54,7 +56,7 @@ class Table:
         return len(self.files)
 
     def _object_columns(self) -> dict[str, Any]:
-        per_image = {"image_ids", "files", "sizes", "calibrations"}
+        per_image = {"image_ids", "files", "sizes", "calibrations", "videos"}
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in per_image}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -70,11 +72,12 @@ class Table:
         calibrations = None if self.calibrations is None else self.calibrations[rows]
         return replace(
             kept,
-            image_ids=[self.image_ids[row] for row in rows],
+            image_ids=[self.image_ids[row] for row in rows.tolist()],
             files=self.files[rows],
             sizes=self.sizes[rows],
             image=np.searchsorted(rows, kept.image),
             calibrations=calibrations,
+            videos=None if self.videos is None else self.videos.keep(rows),
         )
 
     def objects_per_image(self) -> NDArray[np.int64]:
@@ -106,12 +109,18 @@ class Table:
             objects.identities = self.identities[rows]
         if self.cuboids is not None and want("cuboids"):
             objects.cuboids = self.cuboids.select(rows)
-            objects.calibration = None if self.calibrations is None else self.calibrations[index]
+            objects.calibration = self._calibration(index)
         if self.masks is not None and want("masks"):
             objects.masks = [self.masks[row] for row in range(rows.start, rows.stop)]
         if want("extremes"):
             objects.extremes = self._extremes(rows)
         return objects
+
+    def _calibration(self, index: int) -> NDArray[np.float32] | None:
+        """(3, 4) of the image; None where it has none that can be used."""
+        if self.calibrations is None or not np.isfinite(self.calibrations[index]).all():
+            return None
+        return self.calibrations[index]
 
     def _extremes(self, rows: slice) -> NDArray[np.float32] | None:
         """Those that are stated, else of the masks; NaN for an object that has neither."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.absent import absent
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.evaluate.wider import LEVELS, wider_curve
 from centernet.datasets.inspect import Report, checked
 from centernet.datasets.skeleton import flip_pairs
@@ -40,7 +41,7 @@ class FaceSource(TableSource):
     def metric_names(self) -> tuple[str, ...]:
         return ("AP", *(f"{level}_AP" for level in self.levels))
 
-    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> dict[str, float]:
+    def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
         """AP of the easy, medium and hard faces ("AP" is that of the hard ones).
 
         Without the owners' lists "AP" is that of all faces. `wider/<event>/<image>.txt` are the
@@ -59,8 +60,8 @@ class FaceSource(TableSource):
             counted = {name: self._valid(row) for row, name in enumerate(faces)}
             overall = wider_curve(faces, found, counted, self.iou).ap
         shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        print(f"WIDER FACE at overlap {self.iou:g}: {shown or f'AP of all faces {overall:.4f}'}")
-        return {"AP": overall, **metrics}
+        table = f"WIDER FACE at overlap {self.iou:g}: {shown or f'AP of all faces {overall:.4f}'}"
+        return Evaluation({"AP": overall, **metrics}, table=table)
 
     def boxes(self, index: int) -> NDArray[np.float64]:
         """(N, 4) x y width height of all faces of image `index`."""

@@ -76,6 +76,18 @@ class Program(nn.Module):
         picture = IMAGES if self.colours is None else IMAGE
         return (picture, CAMERA) if self.needs_camera else (picture,)
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The outputs in their order."""
+        if self.raw:
+            return tuple(self.task.heads)
+        maps = {n: torch.zeros(1, h.channels, 16, 16) for n, h in self.task.heads.items()}
+        read = self.task.activate({n: v.repeat(2, 1, 1, 1) for n, v in maps.items()})
+        read = self.task.merge_flip(read) if self.flip_test else read
+        names = [*self.task.decode(read, 1)]
+        names += ["locations", "rotations"] if self.needs_camera else []
+        return (*names, "confirmed") if "corner_scores" in names else tuple(names)
+
     def forward(self, picture: Tensor, calib: Tensor | None = None) -> tuple[Tensor, ...]:
         return tuple(self.named(picture, calib).values())
 
@@ -89,7 +101,7 @@ class Program(nn.Module):
             x = torch.cat([x, x.flip(-1)])
         raw = self.network(x.to(self.dtype))
         if self.raw:
-            return {name: value.float() for name, value in raw.items()}
+            return {name: raw[name].float() for name in self.task.heads}
         maps = self.task.activate(raw)
         maps = self.task.merge_flip(maps) if self.flip_test else maps
         found = dict(self.task.decode(maps, self.k))

@@ -70,6 +70,16 @@ class Sizes:
                 f"{name}: {size[0]} x {size[1]}: sides from {self.smallest} to {self.largest} fit"
             )
 
+    def __str__(self) -> str:
+        count = "any number of pictures" if self.batch is None else f"{self.batch} at once"
+        if self.fixed is not None:
+            return f"{self.fixed[0]} x {self.fixed[1]}, {count}"
+        less = f" less {self.less}" if self.less else ""
+        return (
+            f"height and width multiples of {self.multiple}{less}, {self.smallest} to"
+            f" {self.largest}, {count}"
+        )
+
     @property
     def example(self) -> tuple[int, Size]:
         """Batch and (height, width) of the picture that is traced: all different, if free."""

@@ -125,19 +125,20 @@ def mirror(maps: Tensor) -> Tensor:
 
 def mirror_channels(maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
     """Left and right exchanged, the channels of each pair too (heat maps of joints)."""
-    return maps[:, _swapped(maps.shape[1], pairs)].flip(-1)
+    return maps.index_select(1, _swapped(maps, maps.shape[1], pairs)).flip(-1)
 
 
 def mirror_vectors(maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
     """As `mirror_channels` for J vectors (x, y) in 2 J channels, whose x changes its sign."""
     batch, channels, height, width = maps.shape
-    vectors = maps.view(batch, channels // 2, 2, height, width)[:, _swapped(channels // 2, pairs)]
+    order = _swapped(maps, channels // 2, pairs)
+    vectors = maps.view(batch, channels // 2, 2, height, width).index_select(1, order)
     sign = torch.tensor([-1.0, 1.0], device=maps.device, dtype=maps.dtype).view(1, 1, 2, 1, 1)
     return (vectors * sign).reshape(batch, channels, height, width).flip(-1)
 
 
-def _swapped(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+def _swapped(maps: Tensor, count: int, pairs: Sequence[tuple[int, int]]) -> Tensor:
     order = list(range(count))
     for a, b in pairs:
         order[a], order[b] = b, a
-    return order
+    return torch.tensor(order, device=maps.device)

@@ -169,6 +169,21 @@ def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:
     return Pictures(paths, workers)
 
 
+def open_videos(source: str) -> list[Pictures | Video]:
+    """The streams that `source` names: one, but of a folder or pattern of videos each of them.
+
+    A folder that has pictures is those pictures; its videos are then left alone.
+    """
+    path = Path(source).expanduser()
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    if glob.has_magic(source) and not path.exists():
+        inside = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+    videos = [each for each in inside if each.suffix.lower() in VIDEO_SUFFIXES and each.is_file()]
+    if not videos or any(_is_image(each) for each in inside):
+        return [open_stream(source)]
+    return [Video(str(each)) for each in videos]
+
+
 def as_path(item: object) -> Path:
     """`item` as the path of a picture; UserError if it is something else."""
     if isinstance(item, str | os.PathLike):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from centernet.runtime.errors import UserError
 
-NOUNS: dict[type, str] = {int: "a whole number", float: "a number"}
+NOUNS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class Flag:
             return None
         return list(choices() if callable(choices) else choices)
 
-    def serves(self, verb: str, group: frozenset[str]) -> bool:
-        """Whether the flag means anything to `verb`, its group serving the verbs `group`."""
-        return verb in (self.metadata.get("verbs") or group)
+    @property
+    def words(self) -> str | None:
+        """What stands for one of the words that belong to no flag, if this field holds them."""
+        return self.metadata.get("words")
 
     def add_to(self, parser: argparse._ActionsContainer, explain: bool) -> None:
         """Declare the flag to argparse; it is absent from the result unless it is given.
@@ -60,13 +61,19 @@ class Flag:
 
     def _help(self) -> str:
         text = self.metadata["help"]
-        choices = self.choices
+        choices = self.choices if self.metadata.get("listed", True) else None
         if choices and self.kind is not bool:
             text += f"; one of {', '.join(map(str, choices))}"
-        if self.kind is not bool and self.default not in (None, ""):
+        if self.kind is not bool and self.default not in (None, "", ()):
             shown = ",".join(map(_short, self.default)) if self.many else _short(self.default)
             text += f" (default: {shown})"
         return text.replace("%", "%%")
+
+    @property
+    def noun(self) -> str:
+        """What the flag takes, in words."""
+        several = ", or several with commas between" if self.many else ""
+        return NOUNS.get(self.kind, "a text") + several
 
     def _read(self, text: str) -> Any:
         words = [word for word in text.split(",") if word.strip()] if self.many else [text]
@@ -75,10 +82,31 @@ class Flag:
         except ValueError:
             values = []
         if not values:
-            noun = NOUNS.get(self.kind, "a text")
-            several = ", or several with commas between" if self.many else ""
-            raise argparse.ArgumentTypeError(f"takes {noun}{several}, not {text!r}")
+            raise argparse.ArgumentTypeError(f"takes {self.noun}, not {text!r}")
         return tuple(values) if self.many else values[0]
+
+    def typed(self, value: Any) -> Any:
+        """`value` of a file (a number, text, list, true or false) as the flag has it.
+
+        TypeError or ValueError where it is of another type: 3.5 for a whole number, text for a
+        switch. Text is read as on the command line, so that `1e-4`, a text in YAML, is a number.
+        """
+        if value is None and self.default is None:
+            return None
+        if self.many and isinstance(value, list | tuple):
+            return tuple(self._one(each) for each in value)
+        if self.many and isinstance(value, str):
+            return tuple(self.kind(word) for word in value.split(","))
+        return (self._one(value),) if self.many else self._one(value)
+
+    def _one(self, value: Any) -> Any:
+        if self.kind is bool or isinstance(value, bool):
+            if not (self.kind is bool and isinstance(value, bool)):
+                raise TypeError(f"{value!r} is no {self.kind.__name__}")
+            return value
+        if not isinstance(value, int | float | str) or (self.kind is int and value != int(value)):
+            raise TypeError(f"{value!r} is no {self.kind.__name__}")
+        return self.kind(value)
 
     def check(self, value: Any) -> None:
         """Raise UserError, with what to write instead, when `value` makes no sense."""
@@ -86,21 +114,37 @@ class Flag:
         for one in value if self.many else (value,):
             if least is not None and one is not None and not one >= least:
                 raise UserError(f"--{self.name} must be at least {_short(least)}, not {one}")
-            if choices is not None and one is not None and one not in choices:
+            mark = self.metadata.get("composed") or None
+            composed = mark is not None and mark in str(one)
+            if choices is not None and one is not None and one not in choices and not composed:
                 raise UserError(f"--{self.name}: {unknown('value', one, choices)}")
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that `word` may have been meant for."""
+    return next(iter(get_close_matches(word, list(names), n=1)), None)
 
 
 def unknown(noun: str, word: Any, choices: list[Any]) -> str:
     """The sentence for a word that is none of `choices`: the nearest one first, then all."""
     names = [str(choice) for choice in choices]
-    near = get_close_matches(str(word), names, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = nearest(str(word), names)
+    hint = f"did you mean {near}? " if near else ""
     return f"unknown {noun} {str(word)!r}; {hint}choose from {', '.join(names)}"
 
 
-@cache
 def flags_of(group: type) -> tuple[Flag, ...]:
     """The flags of an option group, in the order of its fields, base classes first."""
+    return tuple(flag for flag in _fields_of(group) if flag.words is None)
+
+
+def words_of(group: type) -> Flag | None:
+    """The field of a group that holds the words which belong to no flag, if it has one."""
+    return next((flag for flag in _fields_of(group) if flag.words is not None), None)
+
+
+@cache
+def _fields_of(group: type) -> tuple[Flag, ...]:
     hints = get_type_hints(group)
     flags = []
     for item in dataclasses.fields(group):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from centernet.options.flag import Flag, flags_of, unknown
-from centernet.options.groups import GROUPS
-from centernet.options.original import ORIGINAL, PUBLISHED
+from centernet.options.flag import Flag, flags_of, unknown, words_of
+from centernet.options.options import shared_groups
+from centernet.options.published import PUBLISHED
+from centernet.options.verbs import Verb
 from centernet.runtime.errors import UserError
+from centernet.tasks import TASKS, task_options
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -32,13 +34,16 @@ class Section:
 
 
 class Parser:
-    """The flags of one command (`verb`) for any of `tasks` ({name: class with `Options`})."""
+    """The flags of one command, called `program` by the user, for any of the tasks."""
 
-    def __init__(self, prog: str, verb: str, tasks: Mapping[str, Any]) -> None:
-        self.prog, self.verb, self.tasks = prog, verb, tasks
+    def __init__(self, verb: Verb, program: str = "") -> None:
+        self.verb, self.program = verb, program or verb.program
 
     def read(self, argv: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
         """(task or None, {flag: value} of the flags that were given). --help prints and exits."""
+        holder = self._holder()
+        if holder is not None and holder.metadata["verbatim"] and argv not in (["-h"], ["--help"]):
+            return None, {holder.name: tuple(argv)}
         names = [flag.name for section in self.sections(None) for flag in section.flags]
         words = [expand(word, [*names, "help"]) for word in argv]
         # The task is taken from the words left over: argparse would lose a positional argument
@@ -46,29 +51,43 @@ class Parser:
         given, left = self._argparse().parse_known_args(words)
         values = vars(given)
         wants_help = values.pop("help", False)
-        task = next((word for word in left if word in self.tasks), None)
+        task = next((word for word in left if self.verb.takes_task and word in TASKS), None)
         if wants_help:
-            print(self.overview() if task is None else self.help(task))
+            print(self.help(task))
             raise SystemExit(0)
+        if holder is not None:
+            left = self._take(holder, left, values)
         strange = [word for word in left if word != task]
         if strange:
             raise UserError(self._strange(strange[0], task, names))
         return task, values
 
+    def _holder(self) -> Flag | None:
+        """The field that takes the words which belong to no flag."""
+        return next(filter(None, map(words_of, self.verb.groups)), None)
+
+    def _take(self, holder: Flag, left: Sequence[str], values: dict[str, Any]) -> list[str]:
+        """Put the words that are no flags into `values`; return the rest."""
+        words = tuple(word for word in left if not word.startswith("-"))
+        if len(words) < holder.metadata["fewest"]:
+            raise UserError(f"name at least one {holder.words}: {holder.metadata['help']}")
+        if words:
+            values[holder.name] = words
+        return [word for word in left if word.startswith("-")]
+
     def _strange(self, word: str, task: str | None, names: Sequence[str]) -> str:
         name = word.lstrip("-").partition("=")[0]
         if name in names:
             return f"{word}: did you mean --{name}?"
-        if task is None and not word.startswith("-"):
-            return unknown("task", word, list(self.tasks))
+        if self.verb.takes_task and task is None and not word.startswith("-"):
+            return unknown("task", word, list(TASKS))
         near = get_close_matches(name, names, n=1)
-        hint = (
-            f"did you mean --{near[0]}?" if near else f"{self.prog} {task} --help lists the flags"
-        )
+        command = f"{self.program} {task}" if task else self.program
+        hint = f"did you mean --{near[0]}?" if near else f"{command} --help lists the flags"
         return f"unknown word {word!r}; {hint}"
 
     def sections(self, task: str | None) -> Iterator[Section]:
-        """Every flag once: the common ones, the task's own, those of other tasks."""
+        """Every flag once: the command's, the task's own, those of other commands and tasks."""
         seen: set[str] = set()
 
         def section(title: str, flags: Sequence[Flag], without: str | None = None) -> Section:
@@ -76,44 +95,47 @@ class Parser:
             seen.update(flag.name for flag in new)
             return Section(title, new, without)
 
-        for group, verbs in GROUPS.items():
-            title = group.__doc__ or group.__name__
-            served = [flag for flag in flags_of(group) if flag.serves(self.verb, verbs)]
-            alive = [flag for flag in served if not flag.inert]
-            yield section(title, alive)
+        for group in self.verb.groups:
+            served = [flag for flag in flags_of(group) if self.verb.serves(group, flag.name)]
+            yield section(group.__doc__ or group.__name__, [f for f in served if not f.inert])
             for flag in served:
                 if flag.inert:
-                    yield section(title, [flag], f": {flag.inert}")
-            yield section(title, flags_of(group), f" in {self.prog}")
+                    yield section(flag.name, [flag], f": {flag.inert}")
+        if not self.verb.takes_task:
+            return
+        for group in shared_groups().values():
+            yield section(group.__name__, flags_of(group), f" in {self.program}")
         if task is not None:
-            yield section(f"The task {task}", flags_of(self.tasks[task].Options))
-        for name, other in self.tasks.items():
-            yield section(name, flags_of(other.Options), f" for {task}: it belongs to {name}")
-        for group, why in ORIGINAL.items():
-            yield section("", flags_of(group), f" for {task}: {why}")
+            yield section(f"The task {task}", flags_of(task_options(task)))
+        for name in TASKS:
+            flags = flags_of(task_options(name))
+            yield section(name, flags, f" for {task}: it belongs to {name}")
 
     def _argparse(self) -> ArgumentParser:
-        parser = ArgumentParser(self.prog, allow_abbrev=False, add_help=False)
+        parser = ArgumentParser(self.program, allow_abbrev=False, add_help=False)
         parser.add_argument("-h", "--help", action="store_true", default=argparse.SUPPRESS)
         for section in self.sections(None):
             for flag in section.flags:
                 flag.add_to(parser, explain=False)
         return parser
 
-    def overview(self) -> str:
-        """What `--help` says when no task is named."""
-        lines = [f"usage: {self.prog} <task> [flags]", "", "tasks:"]
-        lines += [f"  {name:<12}{task.Options.title}" for name, task in self.tasks.items()]
-        lines += ["", f"{self.prog} <task> --help explains the flags of a task."]
-        return "\n".join(lines)
+    def help(self, task: str | None) -> str:
+        """The flags that mean something to the command and task, with their defaults.
 
-    def help(self, task: str) -> str:
-        """The flags that mean something to the task, with their defaults, and the others' names."""
+        The names of the others follow. Without a task, where one is needed: which there are.
+        """
+        if self.verb.takes_task and task is None:
+            return self._overview()
+        holder = self._holder()
+        words = f" [{holder.words} ...]" if holder else ""
+        command = f"{self.program} {task}" if task else self.program
+        title = self.verb.help if task is None else task_options(task).title
+        text = [f"{title}.", self.verb.details, "A flag may be cut short while it stays unique."]
         parser = ArgumentParser(
-            f"{self.prog} {task}",
-            usage=f"{self.prog} {task} [flags]",
-            description=f"{self.tasks[task].Options.title}. A flag may be cut short while it stays"
-            " unique.",
+            command,
+            usage=f"{command}{words} [flags]",
+            description=" ".join(filter(None, text)),
+            epilog=f"{holder.words}: {holder.metadata['help']}" if holder else None,
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
             add_help=False,
         )
@@ -125,10 +147,19 @@ class Parser:
                 group = parser.add_argument_group(section.title)
                 for flag in section.flags:
                     flag.add_to(group, explain=True)
-        parser.epilog = "Also accepted. " + " ".join(
-            f"Without effect{why}: {', '.join(flags)}." for why, flags in silent.items() if flags
-        )
+        if silent:
+            parser.epilog = "Also accepted. " + " ".join(
+                f"Without effect{why}: {', '.join(names)}."
+                for why, names in silent.items()
+                if names
+            )
         return parser.format_help()
+
+    def _overview(self) -> str:
+        lines = [f"usage: {self.program} <task> [flags]", "", f"{self.verb.help}.", "", "tasks:"]
+        lines += [f"  {name:<12}{task_options(name).title}" for name in TASKS]
+        lines += ["", f"{self.program} <task> --help explains the flags of a task."]
+        return "\n".join(lines)
 
     def silent(self, task: str) -> dict[str, tuple[Flag, str]]:
         """{name: (flag, why)} of the flags that are accepted without effect."""

@@ -21,9 +21,10 @@ from typing import Any
 import torch
 
 from centernet import __version__
-from centernet.io.files import write_text
+from centernet.io.files import digest_of, write_text
+from centernet.io.run_folder import EVENTS, RunFolder
+from centernet.runtime.errors import UserError
 
-RECORD = "run.json"
 STARTED, ENDED, TESTED = "training started", "training ended", "tested"
 
 Event = dict[str, Any]
@@ -33,25 +34,21 @@ class Record:
     """The events of the run in `folder`; each is written as soon as it is added."""
 
     def __init__(self, folder: str | Path) -> None:
-        self.path = Path(folder) / RECORD
+        self.folder = RunFolder(folder)
+        self.path = self.folder.file(EVENTS)
 
     def read(self) -> list[Event]:
-        """All events, oldest first; [] without a file. ValueError if it is no such file."""
-        if not self.path.exists():
-            return []
-        events = json.loads(self.path.read_text(encoding="utf-8"))["events"]
-        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-            raise ValueError(f"{self.path}: not a list of events")
-        return events
+        """All events, oldest first; [] without a file. UserError if it is no such file."""
+        return self.folder.events()
 
     def add(self, kind: str, machine: str, **facts: Any) -> None:
         """Append an event that happened on `machine`; a damaged file is put aside first."""
         try:
             events = self.read()
-        except (OSError, ValueError, KeyError, TypeError):
+        except UserError:
             os.replace(self.path, self.path.with_suffix(".damaged.json"))
             events = []
-        event = {"event": kind, "time": _now(), **facts, **surroundings(), "hardware": machine}
+        event = {"event": kind, "time": _now(), **facts, **environment(), "hardware": machine}
         event = json.loads(json.dumps(event, allow_nan=False))  # as it will be read: lists
         event["seal"] = seal(event, events[-1].get("seal", "") if events else "")
         text = json.dumps({"events": [*events, event]}, indent=1, allow_nan=False)
@@ -77,14 +74,10 @@ def seal(event: Mapping[str, Any], before: str) -> str:
 
 def hash_of(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as handle:
-        total = hashlib.sha256()
-        while block := handle.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
+    return digest_of(path, "sha256")
 
 
-def surroundings() -> Event:
+def environment() -> Event:
     """The commit of the code and the versions."""
     commit, changed = commit_here()
     return {

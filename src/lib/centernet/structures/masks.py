@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from array import array
+from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 MIN_NUMBERS = 6  # of a polygon: three points
+MOST_PIXELS = 178_956_970  # of a mask whose image's size is not known
 
 
 class Masks:
     """One COCO segmentation a row: `masks[i]` is a list of polygons, a run-length dict or None.
 
     Millions of coordinates as Python floats would fill the memory of every worker process; here
-    they are one float32 array that forked workers share.
+    they are one float32 array that forked workers share. Rows that state a mask which is none (a
+    polygon of fewer than three points or of other things than numbers, runs that do not fill the
+    picture) are in `malformed`.
     """
 
-    def __init__(self, segmentations: Sequence[Any], sizes: Iterable[tuple[int, int]]) -> None:
-        """`sizes` are the (height, width) of the images, for run lengths not yet compressed."""
+    def __init__(self, segmentations: Iterable[Any], sizes: Iterable[tuple[int, ...]]) -> None:
+        """`segmentations` are parsed or json text (msgspec.Raw), None where there is no mask.
+
+        `sizes` are the (height, width) of the images, 0 where they are not known.
+        """
         self.runs: dict[int, dict[str, Any]] = {}
-        polygons: list[Sequence[float]] = []
-        counts = np.zeros(len(segmentations), np.int64)
+        self.malformed: list[int] = []
+        numbers = array("f")
+        counts, lengths = array("q"), array("q")
         for row, (segmentation, size) in enumerate(zip(segmentations, sizes, strict=True)):
-            if isinstance(segmentation, dict):
-                runs = _compressed(segmentation, size)
+            given = _parsed(segmentation)
+            before = len(lengths)
+            if isinstance(given, dict):
+                runs = _compressed(given, size)
                 if runs is not None:
                     self.runs[row] = runs
-            elif isinstance(segmentation, list):
-                rings = [ring for ring in segmentation if _is_ring(ring)]
-                polygons += rings
-                counts[row] = len(rings)
-        lengths = np.fromiter(map(len, polygons), np.int64, len(polygons))
-        self.first = np.concatenate([[0], np.cumsum(counts)])  # polygon of each row
-        self.start = np.concatenate([[0], np.cumsum(lengths)])  # number of each polygon
-        total = int(self.start[-1])
-        self.numbers = np.fromiter(chain.from_iterable(polygons), np.float32, total)
-        self.rows = np.arange(len(segmentations))
+            elif isinstance(given, list):
+                for ring in given:
+                    if _added(ring, numbers):
+                        lengths.append(len(ring))
+            counts.append(len(lengths) - before)
+            if given and not counts[-1] and row not in self.runs:
+                self.malformed.append(row)
+        self.first = np.concatenate([[0], np.cumsum(np.array(counts, np.int64))])  # polygon of row
+        self.start = np.concatenate([[0], np.cumsum(np.array(lengths, np.int64))])  # of polygons
+        self.numbers = np.array(numbers, np.float32)
+        self.rows = np.arange(len(counts))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -65,28 +76,76 @@ class Masks:
         return chosen
 
 
-def _is_ring(ring: Any) -> bool:
-    """Whether `ring` is the x y x y ... of a polygon; of its numbers the first stands for all."""
-    return (
-        isinstance(ring, Sequence | np.ndarray)
-        and len(ring) >= MIN_NUMBERS
-        and len(ring) % 2 == 0
-        and not isinstance(ring[0], str | Sequence | np.ndarray)
-    )
+def _parsed(segmentation: Any) -> Any:
+    if not isinstance(segmentation, msgspec.Raw):
+        return segmentation
+    try:
+        return msgspec.json.decode(segmentation)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return "no mask"
 
 
-def _compressed(runs: dict[str, Any], size: tuple[int, int]) -> dict[str, Any] | None:
-    """Run lengths as pycocotools works with them: counts as bytes; None if they are none."""
+def _added(ring: Any, numbers: array[float]) -> bool:
+    """Whether `ring` is the x y x y ... of a polygon, which then is at the end of `numbers`."""
+    if isinstance(ring, np.ndarray):
+        ring = ring.tolist()
+    if not isinstance(ring, list) or len(ring) < MIN_NUMBERS or len(ring) % 2:
+        return False
+    before = len(numbers)
+    try:
+        numbers.fromlist(ring)
+    except (TypeError, OverflowError):
+        del numbers[before:]
+        return False
+    if not np.isfinite(np.frombuffer(numbers, np.float32)[before:]).all():
+        del numbers[before:]
+        return False
+    return True
+
+
+def _compressed(runs: dict[str, Any], size: tuple[int, ...]) -> dict[str, Any] | None:
+    """Run lengths as pycocotools works with them: counts as bytes; None if they are none.
+
+    The runs must fill the picture to the pixel: pycocotools writes beyond its memory otherwise.
+    """
     counts = runs.get("counts")
     try:
-        height, width = runs.get("size", size)
-        if isinstance(counts, list):
-            return coco_mask.frPyObjects({**runs, "size": [height, width]}, height, width)
-    except (TypeError, ValueError):
+        height, width = (int(side) for side in runs.get("size", size))
+        if isinstance(counts, str | bytes):
+            text = counts.encode() if isinstance(counts, str) else counts
+            lengths = _lengths(text)
+        elif isinstance(counts, list):
+            lengths = [int(count) for count in counts]
+            text = b""
+        else:
+            return None
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
-    if not isinstance(counts, str | bytes):
+    if height <= 0 or width <= 0 or min(lengths, default=-1) < 0:
         return None
-    return {
-        "size": [height, width],
-        "counts": counts.encode() if isinstance(counts, str) else counts,
-    }
+    if sum(lengths) != height * width or height * width > max(MOST_PIXELS, size[0] * size[1]):
+        return None
+    if not text:
+        found = coco_mask.frPyObjects({"size": [height, width], "counts": lengths}, height, width)
+        return {"size": [height, width], "counts": found["counts"]}
+    return {"size": [height, width], "counts": text}
+
+
+def _lengths(text: bytes) -> list[int]:
+    """The run lengths of COCO's compressed text; ValueError or IndexError when it is none."""
+    lengths: list[int] = []
+    at = 0
+    while at < len(text):
+        value, shift, more = 0, 0, True
+        while more:
+            letter = text[at] - 48
+            if not 0 <= letter < 64 or shift > 60:
+                raise ValueError("no run length")
+            value |= (letter & 31) << shift
+            more = bool(letter & 32)
+            shift += 5
+            at += 1
+            if not more and letter & 16:
+                value -= 1 << shift
+        lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
+    return lengths

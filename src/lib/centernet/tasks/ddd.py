@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from centernet.datasets.calibration import assumed_calibration, parse_calibration
-from centernet.datasets.framing import WideFraming
+from centernet.datasets.framing import Augmentation, WideFraming
 from centernet.datasets.source import Info
 from centernet.geometry.affine import transform
 from centernet.geometry.cuboids import bounding_boxes, corners, rotation_from, unproject
@@ -63,6 +63,9 @@ class Ddd(Task):
         named = self.options.calib
         self._camera = parse_calibration(named) if named else None
         self._told = False
+
+    def augmentation(self, common: Augmentation) -> Augmentation:
+        return replace(common, crop_chance=self.options.aug_ddd)
 
     def make_heads(self) -> dict[str, Head]:
         options = self.options

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from centernet.datasets.framing import SquareFraming
+from centernet.datasets.framing import Augmentation, SquareFraming
 from centernet.datasets.source import Info
 from centernet.geometry.affine import transform
 from centernet.geometry.view import View
@@ -82,6 +82,10 @@ class Task(ABC):
     @abstractmethod
     def make_heads(self) -> dict[str, Head]:
         """The output maps, in the order of the published checkpoints."""
+
+    def augmentation(self, common: Augmentation) -> Augmentation:
+        """What training varies: `common` to all tasks, with what the task's own flags say."""
+        return common
 
     @abstractmethod
     def make_terms(self) -> Sequence[Term]:

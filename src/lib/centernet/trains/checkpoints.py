@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from centernet.io.door import shown
+from centernet.io.run_folder import BEST, LAST, RunFolder
 from centernet.models.checkpoint import Checkpoint, load_weights, save_checkpoint
 from centernet.runtime.errors import UserError
 from centernet.trains.step import Step
-
-LAST, BEST = "model_last.pth", "model_best.pth"
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Best:
 
     metric: str
     value: float | None = None
+    stale: int = 0  # validations since the best one
 
     def improve(self, figures: Mapping[str, float]) -> bool:
         """Take the metric from `figures`; True if it is the best so far (a NaN never is).
@@ -34,11 +37,13 @@ class Best:
             raise UserError(f"--metric {self.metric}: validation gives only {', '.join(figures)}")
         value = float(figures[self.metric])
         lower = self.metric.endswith("loss")  # "loss" itself, or one of its parts: "hm_loss"
-        if math.isnan(value):
+        worse = math.isnan(value) or (
+            self.value is not None and (value >= self.value if lower else value <= self.value)
+        )
+        if worse:
+            self.stale += 1
             return False
-        if self.value is not None and (value >= self.value if lower else value <= self.value):
-            return False
-        self.value = value
+        self.value, self.stale = value, 0
         return True
 
 
@@ -66,13 +71,13 @@ class Keeper:
 
     @property
     def last(self) -> Path:
-        return self.folder / LAST
+        return RunFolder(self.folder).last
 
     def save(self, step: Step, epoch: int, best: Best, improved: bool) -> None:
         """Save the end of `epoch`. `model_last.pth` comes last: with it the epoch is over."""
         names = [BEST] if improved else []
         if epoch in self.milestones or (self.every > 0 and epoch % self.every == 0):
-            names.append(f"model_{epoch}.pth")
+            names.append(RunFolder(self.folder).checkpoint(epoch).name)
         training = {
             "optimizer": step.optimizer.state_dict(),
             "scaler": step.scaler.state_dict(),
@@ -100,17 +105,18 @@ class Keeper:
                 f"{checkpoint.name}: holds no training state to resume; start from its weights"
                 " with --load_model, without --resume"
             )
+        _check(training, checkpoint.name)
         lines = [load_weights(step.model, checkpoint, strict=True, wanted=self.description)]
         lines += _restore_average(step, training)
         try:
             step.optimizer.load_state_dict(training["optimizer"])
-        except (ValueError, KeyError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise UserError(f"{checkpoint.name}: its optimizer is of another network") from error
         if training.get("scaler") and step.scaler.is_enabled():
             step.scaler.load_state_dict(training["scaler"])
         found = training.get("best") or {}
         if found.get("metric") == best.metric:
-            best.value = found["value"]
+            best.value, best.stale = found["value"], found.get("stale", 0)
         elif found:
             lines.append(f"model_best was chosen by {found['metric']}, now by {best.metric}")
         for name, before in (training.get("settings") or {}).items():
@@ -118,6 +124,21 @@ class Keeper:
             if name in self.settings and _plain(now) != _plain(before):
                 lines.append(f"{name} was {before} before and is {now} from here on")
         return lines
+
+
+def _check(training: Mapping[str, Any], file: str) -> None:
+    """Raise UserError, naming the part, for a training state of other types than `write` gives."""
+    for name in ("optimizer", "scaler", "best", "settings", "weights", "average"):
+        part = training.get(name)
+        if part is not None and not isinstance(part, Mapping):
+            raise UserError(f"{file}: training: {name} is {shown(part)}, not a mapping")
+    best = training.get("best") or {}
+    value, stale = best.get("value", 0.0), best.get("stale", 0)
+    if not isinstance(value, int | float | None) or not isinstance(stale, int):  # None: none yet
+        raise UserError(f"{file}: training: best is {shown(dict(best))}, not a metric's value")
+    for name, tensor in (training.get("weights") or {}).items():
+        if not isinstance(tensor, Tensor):
+            raise UserError(f"{file}: training: weights: {name} is {shown(tensor)}, not a tensor")
 
 
 def _restore_average(step: Step, training: Mapping[str, Any]) -> list[str]:

@@ -15,30 +15,50 @@ from centernet.geometry.view import map_size
 from centernet.heads.spots import SUFFIX, drawn
 from centernet.tasks.task import Task
 
-RAW, MAPPING = "image", "colours"  # what stands for "input" in an unfinished batch
+INPUT = "input"
+RAW, MAPPING = "image", "colours"  # what stands for it in an unfinished batch
 
 
 def finished(
     batch: dict[str, Any], task: Task, stride: int, device: torch.device
 ) -> dict[str, Any]:
-    """`batch` on `device`, as `datasets.dataset.Dataset` would have made it whole.
+    """`batch` on `device`, as `samples.Dataset` would have made it whole.
 
     An unfinished one has `image` (B, H, W, 3) uint8 and `colours` (B, 3, 4) in place of `input`,
     and perhaps `<name>_spots` (B, N, 4) in place of heat maps; a whole one is only moved.
     """
-    spots = {name: value for name, value in batch.items() if name.endswith(SUFFIX)}
-    moved = {
-        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-        for name, value in batch.items()
-        if name not in spots
+    return {
+        **network_input(batch, device),
+        **finished_targets(batch, task, stride, device),
     }
-    if RAW not in moved:
-        return moved
-    image, matrix = moved.pop(RAW), moved.pop(MAPPING)
-    size = map_size((image.shape[1], image.shape[2]), stride)
+
+
+def network_input(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """{"input": (B, 3, H, W) float32} of `batch` on `device`."""
+    if RAW not in batch:
+        return {INPUT: _moved(batch[INPUT], device)}
+    return {INPUT: map_colours(_moved(batch[RAW], device), _moved(batch[MAPPING], device))}
+
+
+def finished_targets(
+    batch: dict[str, Any], task: Task, stride: int, device: torch.device
+) -> dict[str, Any]:
+    """All of `batch` but the network's input, on `device`, with heat maps drawn there."""
+    targets = {
+        name: _moved(value, device)
+        for name, value in batch.items()
+        if name not in (INPUT, RAW, MAPPING) and not name.endswith(SUFFIX)
+    }
+    if RAW not in batch:
+        return targets
+    size = map_size((batch[RAW].shape[1], batch[RAW].shape[2]), stride)
     channels = {name: head.channels for name, head in task.heads.items()}
-    maps = drawn(spots, channels, size, device)
-    return {"input": map_colours(image, matrix), **moved, **maps}
+    spots = {name: value for name, value in batch.items() if name.endswith(SUFFIX)}
+    return {**targets, **drawn(spots, channels, size, device)}
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
 
 
 def map_colours(image: Tensor, matrix: Tensor) -> Tensor:

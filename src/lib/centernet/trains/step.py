@@ -20,7 +20,7 @@ from centernet.tasks.task import Task
 from centernet.trains.average import Average
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.loader import Batch
-from centernet.trains.on_device import finished
+from centernet.trains.on_device import finished_targets, network_input
 from centernet.trains.precision import Precision
 
 
@@ -79,36 +79,35 @@ class Step:
         A batch holds `input` (B, 3, H, W), `index` (B,) and the targets of the task, or what
         `finish.finished` makes that of.
         """
-        if len(parts) == 1:
-            parts = [self._on_device(parts[0])]  # several might not fit there together
-        counts = self._counts(parts)
+        targets = [self._targets(part) for part in parts]  # of all: they are counted first
+        counts = self._counts(targets)
         self.optimizer.zero_grad(set_to_none=True)
         stats: dict[str, Tensor] = {}
         for number, part in enumerate(parts, start=1):
+            learnt = {**self._input(part), **targets[number - 1]}
             with self._gradients_summed(last=number == len(parts)):
-                for name, value in self._backward(part, counts).items():
+                for name, value in self._backward(learnt, counts).items():
                     stats[name] = stats[name] + value if name in stats else value
         self._update()
         return self._over_processes(stats)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of a batch of this process by itself, without learning from it."""
-        batch = self._on_device(batch)
+        batch = {**self._input(batch), **self._targets(batch)}
         with torch.no_grad(), self.precision.autocast(self.processes.device):
             stages = self.kept(batch["input"])
         judge = self.task if self.oracle is None else self.oracle
         return judge.loss(stages, batch)
 
-    def _counts(self, parts: Sequence[Batch]) -> list[Tensor]:
+    def _counts(self, targets: Sequence[Batch]) -> list[Tensor]:
         """What the losses of the whole batch are divided by, (T,) for each term."""
-        each = [self.task.counts(self._on_device(part)) for part in parts]
+        each = [self.task.counts(part) for part in targets]
         sizes = [count.numel() for count in each[0]]
         total = torch.stack([torch.cat(counts) for counts in each]).sum(0)
         total = self.processes.sum(total.to(self.processes.device))
         return list(total.split(sizes))
 
     def _backward(self, part: Batch, counts: Sequence[Tensor]) -> dict[str, Tensor]:
-        part = self._on_device(part)
         with self.precision.autocast(self.processes.device):
             stages = self.network(part["input"])
         stats = self.task.loss(stages, part, counts)
@@ -134,11 +133,12 @@ class Step:
         total = self.processes.sum(torch.stack(list(stats.values())))
         return dict(zip(stats, total.unbind(), strict=True))
 
-    def _on_device(self, batch: Batch) -> Batch:
-        stride = self.model.backbone.stride
-        moved = finished(batch, self.task, stride, self.processes.device)
-        moved["input"] = moved["input"].contiguous(memory_format=self.memory_format)
-        return moved
+    def _input(self, batch: Batch) -> Batch:
+        moved = network_input(batch, self.processes.device)
+        return {name: x.contiguous(memory_format=self.memory_format) for name, x in moved.items()}
+
+    def _targets(self, batch: Batch) -> Batch:
+        return finished_targets(batch, self.task, self.model.backbone.stride, self.processes.device)
 
 
 def _leaves_unused(task: Task, model: CenterNet) -> bool:

@@ -57,7 +57,8 @@ class Trainer:
     and kept of the figures. best: the metric that `model_best` goes by. val_loader: validation
     losses.
     evaluate(model, epoch): metrics of the task, called in the main process, model in evaluation
-    mode. resume_command: what to type to go on after an interruption.
+    mode. resume_command: what to type to go on after an interruption. patience: after how many
+    validations without a better metric the run ends (0: never).
     """
 
     def __init__(
@@ -75,11 +76,12 @@ class Trainer:
         val_loader: EpochLoader | None = None,
         evaluate: Evaluate | None = None,
         resume_command: str = "the same command and --resume",
+        patience: int = 0,
     ) -> None:
         self.step, self.schedule, self.loader = step, schedule, loader
         self.keeper, self.voice, self.best, self.length = keeper, voice, best, length
         self.seed, self.val_loader, self.evaluate = seed, val_loader, evaluate
-        self.resume_command = resume_command
+        self.resume_command, self.patience = resume_command, patience
         self.watch = Watch(step.task, step.processes, name)
         self.epoch = 0  # the last one finished
 
@@ -109,7 +111,7 @@ class Trainer:
             self.keeper.clear()
         self.voice.rewind(self.epoch)
         try:
-            while self.epoch < self.length.epochs:
+            while self.epoch < self.length.epochs and not self._out_of_patience():
                 self._one(self.epoch + 1)
         except KeyboardInterrupt:
             self.voice.write(self._interrupted())
@@ -125,6 +127,19 @@ class Trainer:
             check_weights(self.step.kept, f"end of epoch {epoch}")
             self.keeper.save(self.step, epoch, self.best, self.best.improve(figures))
         self.epoch = epoch
+
+    def _out_of_patience(self) -> bool:
+        """Whether so many validations brought nothing better that the run ends here; told if so."""
+        if self.patience <= 0:
+            return False
+        stale = self.step.processes.share(self.best.stale)
+        if stale < self.patience:
+            return False
+        self.voice.write(
+            f"stopped after epoch {self.epoch}: no better {self.best.metric} in {stale}"
+            f" validations (--patience {self.patience})"
+        )
+        return True
 
     def _train(self, epoch: int) -> dict[str, float]:
         """Learn for one epoch; return the mean losses, the last rate and the seconds it took."""

@@ -12,12 +12,14 @@ import contextlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from centernet.datasets.evaluate.evaluation import Curve, Evaluation
 from centernet.datasets.source import Info
 from centernet.datasets.table import Table
 from centernet.io.files import atomic_write, write_text
@@ -35,7 +37,7 @@ BOX_METRICS = (
 )
 KEYPOINT_METRICS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 RESULTS = "results.json"
-SHOWN_CLASSES = 30  # the per-class table is printed up to this many classes, saved always
+SHOWN_CLASSES = 30  # the per-class table is shown up to this many classes, saved always
 
 
 class Backend(NamedTuple):
@@ -53,8 +55,8 @@ def evaluate_coco(
     *,
     backend: str = "pycocotools",
     results_name: str = RESULTS,
-) -> dict[str, float]:
-    """Write `results_name` and `classes.json` into `folder`, print COCO's tables.
+) -> Evaluation:
+    """COCO's metrics and tables; `results_name` and `classes.json` are written into `folder`.
 
     `results` maps image ids to detections in image pixels; an image without an entry counts as
     one where nothing was found. Detections with keypoints are judged by their keypoints: "AP" and
@@ -81,18 +83,37 @@ def evaluate_coco(
         annotated = tools.COCO()
         annotated.dataset = ground_truth(truth, info.class_names, numbering)
         annotated.createIndex()
-    metrics: dict[str, float] = {}
+    evaluation = Evaluation({})
     for kind in kinds:
-        judged = _judge(tools, annotated, found, kind, info.sigmas)
+        judged, table = _judge(tools, annotated, found, kind, info.sigmas)
         names = KEYPOINT_METRICS if kind == "keypoints" else BOX_METRICS
-        prefix = "box_" if metrics else ""
-        metrics |= {prefix + n: float(v) for n, v in zip(names, judged.stats, strict=True)}
+        prefix = "box_" if evaluation.metrics else ""
         per_class = class_precisions(judged, info.class_names)
         write_text(folder / f"{prefix}classes.json", json.dumps(per_class, indent=1) + "\n")
-        _print_classes(per_class)
-    if metrics["AP"] < 0:
-        print("AP is -1: there is no ground truth in this part of the data set")
-    return metrics
+        one = Evaluation(
+            metrics={prefix + n: float(v) for n, v in zip(names, judged.stats, strict=True)},
+            per_class={c: {prefix + n: v for n, v in m.items()} for c, m in per_class.items()},
+            curves=class_curves(judged, info.class_names),
+            curves_at="OKS 0.5" if kind == "keypoints" else "IoU 0.5",
+            table="\n".join([table, *_class_lines(per_class)]),
+        )
+        evaluation = evaluation.joined(one)
+    if evaluation.metrics["AP"] < 0:
+        reason = f"AP is -1: {_undecided(truth, kinds)}"
+        evaluation = replace(evaluation, table=f"{evaluation.table}\n{reason}")
+    return evaluation
+
+
+def _undecided(truth: Table, kinds: Sequence[str]) -> str:
+    """Why the annotations decide nothing."""
+    own = truth.classes >= 0
+    if not own.any():
+        return "there is no ground truth in this part of the data set"
+    if truth.crowd[own].all():
+        return f"all {int(own.sum())} objects of this part are marked as crowd (iscrowd)"
+    if kinds[0] == "keypoints" and not (truth.keypoints[own][:, :, 2] > 0).any():  # type: ignore
+        return f"no object of the {int(own.sum())} in this part has a labelled joint"
+    return "there is no ground truth that counts in this part of the data set"
 
 
 def coco_metrics(keypoints: bool) -> tuple[str, ...]:
@@ -195,6 +216,17 @@ def class_precisions(judged: Any, class_names: Sequence[str]) -> dict[str, dict[
     }
 
 
+def class_curves(judged: Any, class_names: Sequence[str]) -> dict[str, Curve]:
+    """Precision at 101 recalls of each class that has ground truth, at the lowest overlap."""
+    precision = np.asarray(judged.eval["precision"])[0, :, :, 0, -1]  # (recall, class)
+    recall = np.linspace(0, 1, len(precision))
+    return {
+        name: Curve(recall, precision[:, place])
+        for place, name in enumerate(class_names)
+        if precision[0, place] >= 0
+    }
+
+
 def _rows(results: Results, image_id: Any, number: int) -> list[dict[str, Any]]:
     """Detections of one image under the numbering of `ground_truth`."""
     if image_id not in results:
@@ -210,8 +242,8 @@ def _judge(
     found: list[dict[str, Any]],
     kind: str,
     sigmas: Sequence[float] | None,
-) -> Any:
-    """An evaluator that has run and printed its table."""
+) -> tuple[Any, str]:
+    """An evaluator that has run, and the table that it prints."""
     with contextlib.redirect_stdout(io.StringIO()):
         if found:
             detected = annotated.loadRes([dict(row) for row in found])
@@ -224,8 +256,9 @@ def _judge(
             judged.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
         judged.evaluate()
         judged.accumulate()
-    judged.summarize()
-    return judged
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        judged.summarize()
+    return judged, printed.getvalue().rstrip()
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -233,9 +266,11 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if values.size else -1.0
 
 
-def _print_classes(per_class: Mapping[str, Mapping[str, float]]) -> None:
+def _class_lines(per_class: Mapping[str, Mapping[str, float]]) -> list[str]:
     if not 1 < len(per_class) <= SHOWN_CLASSES:
-        return
+        return []
     width = max(map(len, per_class))
-    for name, values in per_class.items():
-        print(f" {name:<{width}}  AP {values['AP']:.3f}  AP50 {values['AP50']:.3f}")
+    return [
+        f" {name:<{width}}  AP {values['AP']:.3f}  AP50 {values['AP50']:.3f}"
+        for name, values in per_class.items()
+    ]

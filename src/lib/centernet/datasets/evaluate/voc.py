@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.table import Table
 from centernet.io.files import write_text
 
@@ -94,8 +95,8 @@ def evaluate_voc(
     class_names: Sequence[str],
     results: Mapping[Any, Detections],
     overlap: float = 0.5,
-) -> dict[str, float]:
-    """Print both APs of every class; {"VOC07": mean AP, "VOC12": mean AP}, -1 without truth.
+) -> Evaluation:
+    """Both APs: "VOC07" and "VOC12" of each class and their means, -1 without ground truth.
 
     As the challenge's result files have it, a detection's corners are moved by one to count from
     1 and rounded to one decimal, its score to three.
@@ -114,11 +115,19 @@ def evaluate_voc(
     known = ~np.isnan(values[:, 0])
     means = values[known].mean(axis=0) if known.any() else np.array([-1.0, -1.0])
     width = max(map(len, (*class_names, "mean")))
-    print(f" Pascal VOC, IoU {overlap:g}: {'':<{max(width - 22, 0)}} VOC07  VOC12")
+    lines = [f" Pascal VOC, IoU {overlap:g}: {'':<{max(width - 22, 0)}} VOC07  VOC12"]
     for name, row in (*zip(class_names, values, strict=True), ("mean", means)):
         shown = "  ".join("   - " if np.isnan(v) else f"{v:5.3f}" for v in row)
-        print(f" {name:<{max(width, 22)}} {shown}")
-    return dict(zip(VOC_METRICS, map(float, means), strict=True))
+        lines.append(f" {name:<{max(width, 22)}} {shown}")
+    values[~known] = -1
+    return Evaluation(
+        metrics=dict(zip(VOC_METRICS, map(float, means), strict=True)),
+        per_class={
+            name: dict(zip(VOC_METRICS, map(float, row), strict=True))
+            for name, row in zip(class_names, values, strict=True)
+        },
+        table="\n".join(lines),
+    )
 
 
 def write_voc_results(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from centernet.datasets.coco import open_coco
 from centernet.datasets.kitti import KITTI, open_kitti_list
+from centernet.datasets.mot import MOT, open_mot_folder
 from centernet.datasets.source import Source, Triple
 from centernet.datasets.toy.writer import PARTS, ensure_toy, read_stamp
 from centernet.runtime.errors import UserError
@@ -36,6 +37,15 @@ STREETS = replace(
     mean=(0.501, 0.514, 0.459),
     std=(0.226, 0.186, 0.168),
     resolution=(128, 384),
+    max_objects=MAX_OBJECTS,
+)
+FILMS = replace(
+    MOT,
+    name="toy",
+    class_names=("shape",),
+    mean=(0.495, 0.484, 0.489),
+    std=(0.156, 0.158, 0.158),
+    resolution=(128, 192),
     max_objects=MAX_OBJECTS,
 )
 # The part that has a kind of annotation; whatever is not listed, the shapes have.
@@ -80,8 +90,10 @@ def open_toy(
         return open_kitti_list(
             folder, folder / "ImageSets" / f"{split}.txt", STREETS, strict=strict
         )
-    if part not in READINGS:
-        raise UserError(f"--dataset toy: {folder} is drawn, but nothing here reads its format yet")
+    if part == "motion":
+        return open_mot_folder(
+            folder / split, FILMS, origin=1, wanted=wanted, strict=strict, coco_eval=coco_eval
+        )
     facts = READINGS[part]
     return open_coco(
         folder / "annotations" / f"{facts.annotations}_{split}.json",

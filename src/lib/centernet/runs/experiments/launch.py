@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from centernet.options import groups
-from centernet.options.options import SAVED
+from centernet.io.run_folder import OPTIONS, RunFolder
+from centernet.options.layers import parse
 from centernet.options.parser import Parser
 from centernet.options.saved import written
-from centernet.opts import opts
+from centernet.options.verbs import VERBS
 from centernet.runs.experiments.machine import Machine, accumulation, at_hand
-from centernet.runs.experiments.sameness import differences, telling, told_by
-from centernet.runs.experiments.script import PROGS, Line, Script, read_line, read_script
+from centernet.runs.experiments.sameness import differences, relevant_flags, relevant_options
+from centernet.runs.experiments.script import Line, Script, read_line, read_script
 from centernet.runtime.errors import UserError
-from centernet.tasks import TASKS
-from centernet.trains.checkpoints import LAST
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Command:
     awaited: bool = False
 
     def __str__(self) -> str:
-        return shlex.join(("python", PROGS[self.verb], *self.words))
+        return shlex.join(("python", VERBS[self.verb].program, *self.words))
 
 
 def command_of(argv: Sequence[str], root: Path) -> Command:
@@ -58,10 +55,10 @@ def fitted(
 
     The user's flags win. --load_model is where training starts and does not touch the tests.
     """
-    task, more = Parser(script.path.name, line.verb, TASKS).read(extra)
+    task, more = Parser(VERBS[line.verb], script.path.name).read(extra)
     if task is not None:
         raise UserError(f"{script.path.name} is of task {line.task}: leave out {task}")
-    if line.verb == groups.TRAIN:
+    if line.verb == "train":
         return _training(script, line, more, root, machine)
     return _test(script, line, more, root)
 
@@ -71,10 +68,10 @@ def _training(
 ) -> Command:
     machine = at_hand(more.get("gpus")) if machine is None else machine
     given = dict(line.given)
-    given |= _share(script, line, more, machine) | more | {"gpus": machine.gpus}
-    notes = [_told(script, given, machine)]
+    given |= {**_share(script, line, more, machine), **more} | {"gpus": machine.gpus}
+    notes = [_told(script, line, given, machine)]
     folder = _folder(given, line.task, root)
-    if (folder / LAST).exists():
+    if folder.last.exists():
         given.pop("load_model", None)
         given["resume"] = True
         _check_same(line.task, given, folder, root)
@@ -96,36 +93,36 @@ def _share(script: Script, line: Line, more: Mapping[str, Any], machine: Machine
     }
 
 
-def _told(script: Script, given: Mapping[str, Any], machine: Machine) -> str:
+def _told(script: Script, line: Line, given: Mapping[str, Any], machine: Machine) -> str:
     return (
         f"{script.name} on {machine}: batch {given['batch_size']} x {given['accumulate']}, learning"
         f" rate {given['lr']:g}; published: batch {script.facts['batch']}, learning rate"
-        f" {script.training.given['lr']:g}"
+        f" {line.given['lr']:g}"
     )
 
 
-def _check_same(task: str, given: Mapping[str, Any], folder: Path, root: Path) -> None:
+def _check_same(task: str, given: Mapping[str, Any], folder: RunFolder, root: Path) -> None:
     """Raise UserError where the run to be resumed is another experiment than these flags are."""
     try:
-        saved = json.loads((folder / SAVED).read_text(encoding="utf-8"))
-        had = telling(saved, task, groups.TRAIN)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{folder / SAVED}: cannot be read ({error}); move {folder} away"
-        ) from error
+        had = relevant_flags(folder.options(), task, "train")
+    except UserError as error:
+        raise UserError(f"{error}; move {folder.path} away") from error
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        path = folder.file(OPTIONS)
+        raise UserError(f"{path}: cannot be read ({error}); move {folder.path} away") from error
     fresh = {name: value for name, value in given.items() if name != "resume"}
-    wanted = told_by(opts(groups.TRAIN, root).parse(words_of(task, fresh)))
+    wanted = relevant_options(parse(VERBS["train"], words_of(task, fresh), root))
     wanted.pop("num_epochs")  # a finished run may be extended
     found = differences(wanted, had)
     if found:
         raise UserError(
-            f"{folder} holds a run with {'; '.join(found)}: give the flags that it was started"
+            f"{folder.path} holds a run with {'; '.join(found)}: give the flags that it was started"
             " with, or --exp_id for a new one"
         )
 
 
 def _test(script: Script, line: Line, more: Mapping[str, Any], root: Path) -> Command:
-    silent = Parser("", line.verb, TASKS).silent(line.task)
+    silent = Parser(VERBS[line.verb]).silent(line.task)
     own = script.training is not None
     more = {
         name: value
@@ -133,12 +130,12 @@ def _test(script: Script, line: Line, more: Mapping[str, Any], root: Path) -> Co
         if name not in silent and not (own and name == "load_model")
     }
     given = {**line.given, **more}
-    awaited = own and not (_folder(given, line.task, root) / LAST).exists()
+    awaited = own and not _folder(given, line.task, root).last.exists()
     return Command(line.verb, words_of(line.task, given), awaited=awaited)
 
 
-def _folder(given: Mapping[str, Any], task: str, root: Path) -> Path:
-    return Path(given.get("root", root)) / "exp" / task / given["exp_id"]
+def _folder(given: Mapping[str, Any], task: str, root: Path) -> RunFolder:
+    return RunFolder(Path(given.get("root", root)) / "exp" / task / given["exp_id"])
 
 
 def words_of(task: str, given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from centernet.options import groups
 from centernet.options.options import Options
 from centernet.options.parser import Parser
 from centernet.options.saved import written
-from centernet.tasks import TASKS
+from centernet.options.verbs import VERBS
 
 # Where a run lives, what it runs on, what it shows and keeps. Its figures are the same, up to the
 # noise between two trainings, whatever these are. A batch that is cut into parts counts as one.
 # fmt: off
-WITHOUT_BEARING = frozenset([
+IRRELEVANT_TO_METRICS = frozenset([
     "exp_id", "root", "data_dir", "seed", "debug", "print_iter", "hide_data_time", "vis_thresh",
     "debugger_theme", "dry_run", "gpus", "num_workers", "threads", "not_cuda_benchmark",
     "channels_last", "compile", "no_fuse", "dcn", "load_model", "resume", "strict",
     "test_batch_size",
     "not_prefetch_test", "master_batch_size", "val_intervals", "metric", "save_all", "test",
-    "batch_size", "accumulate", "task", "version", "torch", "command", "offline",
+    "batch_size", "accumulate", "recipe", "config", "task", "version", "torch", "command",
+    "offline",
 ])
 # fmt: on
 
 
-def telling(flags: Mapping[str, Any], task: str, verb: str) -> dict[str, Any]:
+def relevant_flags(flags: Mapping[str, Any], task: str, verb: str) -> dict[str, Any]:
     """What of `flags` (of opt.json, or of `Options.as_dict`) bears on the figures of a command."""
-    silent = Parser("", verb, TASKS).silent(task)
+    silent = Parser(VERBS[verb]).silent(task)
     told = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in flags.items()
-        if name not in WITHOUT_BEARING and name not in silent
+        if name not in IRRELEVANT_TO_METRICS and name not in silent
     }
-    if verb == groups.TRAIN:
+    if verb == "train":
         told["images a step"] = flags["batch_size"] * flags["accumulate"]
         # Several GPUs and a resumed run lose their last digits.
         told["lr"] = float(f"{flags['lr']:.6g}")
@@ -42,9 +42,9 @@ def telling(flags: Mapping[str, Any], task: str, verb: str) -> dict[str, Any]:
     return told
 
 
-def told_by(options: Options) -> dict[str, Any]:
-    """`telling` of options that were parsed."""
-    return telling(options.as_dict(), options.task, options.verb)
+def relevant_options(options: Options) -> dict[str, Any]:
+    """`relevant_flags` of options that were parsed."""
+    return relevant_flags(options.as_dict(), options.task_name, options.verb)
 
 
 def differences(wanted: Mapping[str, Any], had: Mapping[str, Any]) -> list[str]:

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from centernet.options import groups
 from centernet.options.parser import Parser
+from centernet.options.verbs import VERBS
 from centernet.runtime.errors import UserError
-from centernet.tasks import TASKS
 
-PROGS = {groups.TRAIN: "main.py", groups.TEST: "test.py"}
+RUNS = ("train", "test")  # the commands that a script may run
 MODES = ("none", "flip", "multi")  # how a test augments: not, mirrored, mirrored at several scales
 _FIGURE = re.compile(r"(\S+) (-?[\d.]+)(?: \+- ([\d.]+))?")
 
@@ -65,11 +64,11 @@ class Script:
     @property
     def training(self) -> Line | None:
         """The command that trains; None where published weights are tested only."""
-        return next((line for line in self.lines if line.verb == groups.TRAIN), None)
+        return next((line for line in self.lines if line.verb == "train"), None)
 
     @property
     def tests(self) -> tuple[Line, ...]:
-        return tuple(line for line in self.lines if line.verb == groups.TEST)
+        return tuple(line for line in self.lines if line.verb == "test")
 
     @property
     def published_devices(self) -> tuple[int, float]:
@@ -121,11 +120,11 @@ def read_scripts(folder: str | Path) -> list[Script]:
 
 def read_line(path: Path, words: Sequence[str]) -> Line:
     """The words of a `run` line after `run`; UserError for a flag that does not exist."""
-    if not words or words[0] not in PROGS:
-        raise UserError(f"{path}: 'run {' '.join(words)}': runs {' or '.join(PROGS)}")
+    if not words or words[0] not in RUNS:
+        raise UserError(f"{path}: 'run {' '.join(words)}': runs {' or '.join(RUNS)}")
     verb = words[0]
     try:
-        task, given = Parser(PROGS[verb], verb, TASKS).read(words[1:])
+        task, given = Parser(VERBS[verb]).read(words[1:])
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     if task is None:

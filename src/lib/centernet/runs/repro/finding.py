@@ -8,31 +8,27 @@ contradicts it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from centernet.io.run_folder import EVENTS, LAST, METRICS, OPTIONS, RunFolder
 from centernet.models.zoo import ZOO
-from centernet.options import groups
-from centernet.options.options import SAVED
-from centernet.opts import opts
+from centernet.options.layers import parse
+from centernet.options.verbs import VERBS
 from centernet.runs.experiments.launch import words_of
-from centernet.runs.experiments.sameness import differences, telling, told_by
+from centernet.runs.experiments.sameness import differences, relevant_flags, relevant_options
 from centernet.runs.experiments.script import Line, Script
-from centernet.runs.logger import METRICS
 from centernet.runs.provenance import (
     ENDED,
-    RECORD,
     STARTED,
     TESTED,
     Event,
-    Record,
     broken_seal,
     hash_of,
 )
-from centernet.trains.checkpoints import LAST
+from centernet.runtime.errors import UserError
 
 # What a test has of its training, not of itself: these are asked of the training alone.
 _ASIDE = ("load_model", "resume")
@@ -53,7 +49,7 @@ class Run:
         self.script = script
         first = script.lines[0]
         self.place = Path("exp", first.task, first.given["exp_id"])
-        self.folder = root / self.place
+        self.folder = RunFolder(root / self.place)
 
     def tested(self, line: Line) -> Event:
         """The last test as `line` asks for it; NoFigure if none can be vouched for."""
@@ -78,7 +74,7 @@ class Run:
             if end and event["epoch"] != end["epoch"]:  # the file was replaced during the test
                 reasons.append(f"tested after epoch {event['epoch']}, not {end['epoch']}")
                 continue
-            found = differences(wanted, telling(event["flags"], line.task, groups.TEST))
+            found = differences(wanted, relevant_flags(event["flags"], line.task, "test"))
             if found:
                 reasons.append(f"tested otherwise: {'; '.join(found)}")
                 continue
@@ -92,17 +88,17 @@ class Run:
 
     @cached_property
     def _events(self) -> list[Event]:
-        if not self.folder.is_dir():
+        if not self.folder.path.is_dir():
             raise NoFigure(f"no run in {self.place}")
         try:
-            events = Record(self.folder).read()
+            events = self.folder.events()
             place = broken_seal(events)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise NoFigure(f"{RECORD} cannot be read ({error})", suspect=True) from error
+        except (UserError, OSError, ValueError, KeyError, TypeError) as error:
+            raise NoFigure(f"{EVENTS} cannot be read ({error})", suspect=True) from error
         if place is not None:
-            raise NoFigure(f"{RECORD} was changed by hand (event {place + 1})", suspect=True)
+            raise NoFigure(f"{EVENTS} was changed by hand (event {place + 1})", suspect=True)
         if not events:
-            raise NoFigure(f"no {RECORD} in {self.place}")
+            raise NoFigure(f"no {EVENTS} in {self.place}")
         return events
 
     @cached_property
@@ -123,15 +119,15 @@ class Run:
             raise NoFigure("not trained")
         first, last = self.trainings[0], self.trainings[-1]
         if last["flags"] != self._saved_options():
-            raise NoFigure(f"{SAVED} is not what the training began with", suspect=True)
+            raise NoFigure(f"{OPTIONS} is not what the training began with", suspect=True)
         # From the last beginning on, every part of the training must be as the script asks.
         wanted = _wanted(training, training.given)
         for event in self.trainings:
-            found = differences(wanted, telling(event["flags"], training.task, "train"))
+            found = differences(wanted, relevant_flags(event["flags"], training.task, "train"))
             if found:
                 raise NoFigure(f"another experiment: {'; '.join(found)}")
         if first["after_epoch"] > 0:
-            raise NoFigure(f"{RECORD} does not tell of the first {first['after_epoch']} epochs")
+            raise NoFigure(f"{EVENTS} does not tell of the first {first['after_epoch']} epochs")
         if not same_weights(training.given.get("load_model", ""), first["flags"]["load_model"]):
             raise NoFigure("another experiment: it did not start from the weights of the script")
         ends = [event for event in events[events.index(last) :] if event["event"] == ENDED]
@@ -151,40 +147,27 @@ class Run:
         told = [row for row in self._metrics if row["phase"] == "test"]
         same = {"epoch": event["epoch"], "phase": "test", **event["metrics"]}
         if same not in told:
-            raise NoFigure(f"{METRICS} does not tell the figures of {RECORD}", suspect=True)
-        results = self.folder / event["results"]["file"]
+            raise NoFigure(f"{METRICS} does not tell the figures of {EVENTS}", suspect=True)
+        results = self.folder.file(event["results"]["file"])
         latest = [e for e in self._events if e["event"] == TESTED][-1] is event
         # Each test writes over the detections of the one before: only the last can be compared.
         if latest and results.exists() and hash_of(results) != event["results"]["sha256"]:
-            raise NoFigure(f"{results.name} is no longer what was judged", suspect=True)
+            raise NoFigure(f"{results.name} is no longer what was evaluated", suspect=True)
 
     @cached_property
     def _weights(self) -> str | None:
         """Hash of what the training has left; None if it is gone, or was never trained here."""
-        path = self.folder / LAST
+        path = self.folder.last
         return hash_of(path) if self.script.training and path.exists() else None
 
     @cached_property
-    def _metrics(self) -> list[Mapping[str, Any]]:
-        """The rows of metrics.jsonl; a last one that a kill cut off is left out."""
-        path = self.folder / METRICS
-        if not path.exists():
-            return []
-        rows = []
-        for line in path.read_bytes().splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
-        return [r for r in rows if isinstance(r, dict) and isinstance(r.get("epoch"), int)
-                and "phase" in r]  # fmt: skip
+    def _metrics(self) -> list[dict[str, Any]]:
+        return self.folder.metrics()
 
     def _saved_options(self) -> dict[str, Any] | None:
         try:
-            saved = json.loads((self.folder / SAVED).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        if not isinstance(saved, dict):
+            saved = self.folder.options()
+        except UserError:
             return None
         return {name: value for name, value in saved.items() if name != "command"}
 
@@ -200,4 +183,4 @@ def same_weights(asked: str, given: str) -> bool:
 def _wanted(line: Line, given: Mapping[str, Any]) -> dict[str, Any]:
     """What bears on the figures of `line`, its flags being `given`."""
     flags = {name: value for name, value in given.items() if name not in _ASIDE}
-    return told_by(opts(line.verb).parse(words_of(line.task, flags)))
+    return relevant_options(parse(VERBS[line.verb], words_of(line.task, flags)))

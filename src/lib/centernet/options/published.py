@@ -1,34 +1,7 @@
-"""The flags of the published command lines.
-
-Those whose task is not a part of this program yet are declared here: every task accepts them, so
-that an old command runs, and answers one that is given by a line that says it does nothing. A task
-that declares one of them itself takes it over.
-"""
+"""All 78 flags of the published parser, whatever they belong to here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from centernet.options.field import option
-
-
-@dataclass(frozen=True)
-class Ddd:
-    """ddd"""
-
-    aug_ddd: float = option(0.5, "how often the view is cropped")
-    rect_mask: bool = option(False, "ignore the whole box of an object that does not count")
-    dep_weight: float = option(1.0, "weight of the depth loss")
-    dim_weight: float = option(1.0, "weight of the dimension loss")
-    rot_weight: float = option(1.0, "weight of the orientation loss")
-    peak_thresh: float = option(0.2, "lowest score of a detection")
-
-
-ORIGINAL: dict[type, str] = {  # and why a flag of it has no effect
-    Ddd: "it belongs to ddd",
-}
-
-# All 78 flags of the published parser, whatever they belong to here.
 # fmt: off
 PUBLISHED = frozenset([
     "dataset", "exp_id", "test", "debug", "demo", "load_model", "resume", "gpus",

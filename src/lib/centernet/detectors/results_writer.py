@@ -1,15 +1,16 @@
-"""What a demo leaves behind: pictures, or a video, and one file of numbers."""
+"""What a demo leaves behind: images, or a video, and one file of numbers."""
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from centernet.console.window import Window
-from centernet.io.files import write_text
+from centernet.detectors.track_files import TrackFiles
+from centernet.drawing.traces import Traces
+from centernet.io.files import free_path
+from centernet.io.json_list import JsonList
 from centernet.io.picture_file import PICTURE_SUFFIXES, save_picture
 from centernet.io.stream import Frame, Pictures, Video
 from centernet.io.video_file import VideoFile
@@ -20,27 +21,43 @@ MANY = 20  # pictures that are named one by one
 FIRST = 3  # of more, so many are named
 
 
-class Album:
+class ResultWriter:
     """Keeps what was found in the frames of `stream` in `folder`; a context manager.
 
-    Pictures are saved one by one, a video as one mp4 file; `results.json` with all numbers is
-    written when the block ends, also when it is ended by Ctrl-C.
+    Images are saved one by one, a video as one mp4 file, all numbers in `results.json`, which is
+    whole after every frame, however the program ends. Nothing that is in the folder already is
+    written over: the new file has a number in its name. Detections below `save_threshold` are in
+    no file, those below `threshold` are not drawn. `trace` draws the tails of tracked objects;
+    `track_files` are the formats that tracks are written in besides.
     """
 
     def __init__(
-        self, folder: Path, stream: Pictures | Video, threshold: float, theme: str, show: bool
+        self,
+        folder: Path,
+        stream: Pictures | Video,
+        threshold: float,
+        theme: str,
+        show: bool,
+        save_threshold: float = 0.0,
+        *,
+        trace: bool = False,
+        track_files: tuple[str, ...] = (),
     ) -> None:
         self.folder, self.threshold, self.theme = Path(folder).absolute(), threshold, theme
         self.spare_the_originals(self.folder, stream)
         self.window = Window() if show else None
         self.saved: list[Path] = []
-        self._rows: list[dict[str, Any]] = []
+        self.save_threshold = save_threshold
         self._open = ExitStack()
         self._video: VideoFile | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
         if isinstance(stream, Video):
-            self._video = VideoFile(self.folder / f"{stream.name}.mp4", stream.rate)
+            self._video = VideoFile(free_path(self.folder / f"{stream.name}.mp4"), stream.rate)
             self._open.enter_context(self._video)
+        name = stream.name if isinstance(stream, Video) else "images"
+        self._traces = Traces() if trace else None
+        self._tracks = self._open.enter_context(TrackFiles(self.folder, name, track_files))
+        self._numbers = self._open.enter_context(JsonList(free_path(self.folder / "results.json")))
 
     @staticmethod
     def spare_the_originals(folder: Path, stream: Pictures | Video) -> None:
@@ -56,7 +73,11 @@ class Album:
     def add(self, frame: Frame, found: Detections) -> bool:
         """Draw and keep one frame; False when the user has closed the window."""
         picture = found.plot(frame.image, threshold=self.threshold, theme=self.theme)
-        self._rows.append({"name": frame.name, **found.to_dict()})
+        if self._traces is not None:
+            picture = self._traces.draw(picture, found, self.threshold)
+        kept = found.above(self.save_threshold) if self.save_threshold > 0 else found
+        self._numbers.append({"name": frame.name, **kept.to_dict()})
+        self._tracks.add(frame.name, kept)
         if self._video is not None:
             self._video.write(picture)
         else:
@@ -77,17 +98,13 @@ class Album:
         return [*named[:FIRST], f"saved {rest} more in {self.folder}", named[-1]]
 
     def _free_name(self, name: str) -> Path:
-        """A path for picture `name` that no other picture of this album has."""
+        """A path for image `name` that nothing has yet."""
         path = self.folder / name
         if path.suffix.lower() not in PICTURE_SUFFIXES:
             path = path.with_name(f"{path.name}.jpg")
-        stem, number = path.stem, 1
-        while path in self.saved:
-            number += 1
-            path = path.with_name(f"{stem}_{number}{path.suffix}")
-        return path
+        return free_path(path)
 
-    def __enter__(self) -> Album:
+    def __enter__(self) -> ResultWriter:
         return self
 
     def __exit__(
@@ -101,6 +118,6 @@ class Album:
             self.window.close()
         if self._video is not None and self._video.frames:
             self.saved.append(self._video.path)
-        if self._rows:
-            path = self.folder / "results.json"
-            self.saved.append(write_text(path, json.dumps(self._rows, indent=1) + "\n"))
+        self.saved += self._tracks.paths
+        if self._numbers.count:
+            self.saved.append(self._numbers.path)

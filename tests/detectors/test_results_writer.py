@@ -9,22 +9,22 @@ import cv2
 import numpy as np
 import pytest
 
-from centernet.detectors.album import Album
+from centernet.detectors.results_writer import ResultWriter
 from centernet.io.stream import Pictures, Video, open_stream
 from centernet.io.video_file import VideoFile
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 
 
-def fill(folder: Path, stream: Pictures | Video, interrupted: bool = False) -> Album:
-    with Album(folder, stream, 0.3, "white", show=False) as album:
+def fill(folder: Path, stream: Pictures | Video, interrupted: bool = False) -> ResultWriter:
+    with ResultWriter(folder, stream, 0.3, "white", show=False) as writer:
         for number, frame in enumerate(stream):
             box, names = [[2, 3, 30, 40]], ("cat", "dog")
             found = Detections(box, [0.9], [number % 2], names, path=frame.path)
-            assert album.add(frame, found)
+            assert writer.add(frame, found)
             if interrupted and number == 1:
                 raise KeyboardInterrupt
-    return album
+    return writer
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ def pictures(tmp_path: Path) -> Path:
 
 def test_pictures_and_numbers(pictures: Path, tmp_path: Path) -> None:
     stream = open_stream([pictures / n for n in ("a.jpg", "b.png", "deep/a.jpg", "c.ppm")])
-    album = fill(tmp_path / "out", stream)
+    writer = fill(tmp_path / "out", stream)
     names = ["a.jpg", "b.png", "a_2.jpg", "c.ppm.jpg", "results.json"]
-    assert [path.name for path in album.saved] == names
+    assert [path.name for path in writer.saved] == names
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(names)
-    assert album.says()[0] == f"saved {(tmp_path / 'out' / 'a.jpg').absolute()}"
+    assert writer.says()[0] == f"saved {(tmp_path / 'out' / 'a.jpg').absolute()}"
     rows = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [row["objects"][0]["class"] for row in rows] == ["cat", "dog", "cat", "dog"]
     assert rows[1]["image"] == str(pictures / "b.png")
@@ -67,8 +67,8 @@ def test_video_and_an_interruption(tmp_path: Path) -> None:
     with VideoFile(tmp_path / "clip.mp4", 10.0) as video:
         for _ in range(6):
             video.write(np.full((48, 64, 3), 90, np.uint8))
-    album = fill(tmp_path / "out", open_stream(tmp_path / "clip.mp4"))
-    assert [path.name for path in album.saved] == ["clip.mp4", "results.json"]
+    writer = fill(tmp_path / "out", open_stream(tmp_path / "clip.mp4"))
+    assert [path.name for path in writer.saved] == ["clip.mp4", "results.json"]
     assert len(list(open_stream(tmp_path / "out" / "clip.mp4"))) == 6
     with pytest.raises(KeyboardInterrupt):
         fill(tmp_path / "cut", open_stream(tmp_path / "clip.mp4"), interrupted=True)
@@ -88,3 +88,39 @@ def test_originals_are_never_overwritten(pictures: Path, tmp_path: Path) -> None
         video.write(np.zeros((48, 64, 3), np.uint8))
     with pytest.raises(UserError, match=r"would overwrite clip\.mp4"):
         fill(tmp_path, open_stream(tmp_path / "clip.mp4"))
+
+
+def test_what_another_left_is_never_written_over(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    foreign = {"a.jpg": b"a photograph", "results.json": b"numbers", "clip.mp4": b"a film"}
+    for name, content in foreign.items():
+        (out / name).write_bytes(content)
+    first = fill(out, open_stream(pictures / "a.jpg"))
+    assert [path.name for path in first.saved] == ["a_2.jpg", "results_2.json"]
+    again = fill(out, open_stream(pictures / "a.jpg"))
+    assert [path.name for path in again.saved] == ["a_3.jpg", "results_3.json"]
+    with VideoFile(tmp_path / "clip.mp4", 10.0) as video:
+        video.write(np.zeros((48, 64, 3), np.uint8))
+    film = fill(out, open_stream(tmp_path / "clip.mp4"))
+    assert [path.name for path in film.saved] == ["clip_2.mp4", "results_4.json"]
+    assert {name: (out / name).read_bytes() for name in foreign} == foreign
+
+
+def test_numbers_are_whole_after_every_frame(pictures: Path, tmp_path: Path) -> None:
+    stream = open_stream([pictures / n for n in ("a.jpg", "b.png", "deep/a.jpg")])
+    path = tmp_path / "out" / "results.json"
+    with ResultWriter(tmp_path / "out", stream, 0.3, "white", show=False) as writer:
+        for number, frame in enumerate(stream, 1):
+            writer.add(frame, Detections([[2, 3, 30, 40]], [0.9], [0], path=frame.path))
+            assert len(json.loads(path.read_text())) == number
+
+
+def test_numbers_can_be_cut_at_a_score(pictures: Path, tmp_path: Path) -> None:
+    stream = open_stream(pictures / "a.jpg")
+    boxes = [[2, 3, 30, 40], [5, 5, 9, 9]]
+    with ResultWriter(tmp_path, stream, 0.3, "white", show=False, save_threshold=0.5) as writer:
+        for frame in stream:
+            writer.add(frame, Detections(boxes, [0.9, 0.4], [0, 0], path=frame.path))
+    (entry,) = json.loads((tmp_path / "results.json").read_text())
+    assert [each["score"] for each in entry["objects"]] == [pytest.approx(0.9)]

@@ -1,0 +1,7 @@
+"""Export: python export.py ctdet --load_model FILE --format onnx ..."""
+
+from pathlib import Path
+from runpy import run_path
+
+if __name__ == "__main__":
+    run_path(str(Path(__file__).with_name("_launch.py")))["launch"]("export")

@@ -1,0 +1,1 @@
+"""The runtimes: how a file of a format is run here."""
