@@ -262,7 +262,7 @@ def test_mistakes_are_answered_with_what_was_meant() -> None:
     assert "--input_res, --input_h, --input_w" in complaint("ctdet --input 5")
     assert "name each GPU once" in complaint("ctdet --gpus 0,0")
     assert "-1 alone" in complaint("ctdet --gpus=0,-1")
-    assert "choose from 4" in complaint("ctdet --down_ratio 8")
+    assert "choose from 2, 4, 8, 16" in complaint("ctdet --down_ratio 3")
 
 
 def test_what_has_no_effect_says_so() -> None:

@@ -112,7 +112,7 @@ def test_the_truth_as_detections_has_no_error_of_place(
         assert values["trans_err"] == pytest.approx(0, abs=1e-3)
         assert values["scale_err"] == pytest.approx(0, abs=1e-3)
         assert np.isnan(values["orient_err"]) or values["orient_err"] < 1e-3
-    assert json.loads((tmp_path / "results_nuscenes.json").read_text())["meta"]["use_camera"]
+    assert json.loads((tmp_path / "results.json").read_text())["meta"]["use_camera"]
 
 
 def test_parts_by_scene(recorded: dict[str, Any], root: Path) -> None:

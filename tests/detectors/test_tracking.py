@@ -11,6 +11,7 @@ import pytest
 
 from centernet import cli
 from centernet.builders.tracking import make_tracker
+from centernet.datasets.toy.mot_files import write_mot
 from centernet.datasets.toy.motion import draw_motion
 from centernet.drawing.traces import Traces
 from centernet.io.video_file import VideoFile
@@ -24,6 +25,7 @@ from centernet.trackers import (
     PerClass,
     ReidTracker,
 )
+from centernet.trackers.shaped import Shaped
 from tests.tiny_coco import write_tiny_coco
 
 QUICK = (
@@ -71,6 +73,14 @@ def test_a_folder_of_videos_each_by_itself(
         assert len(lines) == sum(len(row["objects"]) for row in rows) > 0
 
 
+def test_a_dry_run_counts_the_frames_of_all_videos(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _demo(root, f"--demo {root}/videos --dry_run --output {tmp_path}/out") == 0
+    assert ", 8 in all" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_the_tracker_needs_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = f"--demo {root}/videos/one.mp4 --tracker center --output {root}/out"
     assert _demo(root, line) == 2
@@ -82,6 +92,25 @@ def test_still_images_have_no_tracks(root: Path, capsys: pytest.CaptureFixture[s
     words = "ctdet --exp_id a --resume --gpus -1 --num_workers 0 --tracker byte"
     assert cli.test([*words.split(), *data], root) == 2
     assert "has no videos" in capsys.readouterr().err
+
+
+def test_a_test_with_a_tracker_ends_well(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    films = [draw_motion(np.random.default_rng(seed))[:6] for seed in range(2)]
+    write_mot(tmp_path / "mot17", "train", films)
+    data = f"--dataset mot --data_dir {tmp_path}"
+    chosen = "--val_intervals 1 --tracker byte --metric HOTA"
+    assert cli.train(f"{QUICK} {data} {chosen}".split(), tmp_path) == 0
+    assert (tmp_path / "exp/ctdet/a/model_best.pth").is_file()
+    assert cli.train(f"{QUICK} {data} {chosen} --metric AP --exp_id b".split(), tmp_path) == 2
+    assert "--metric: unknown metric 'AP'" in capsys.readouterr().err
+    line = f"ctdet --exp_id a --resume --gpus -1 --num_workers 0 --tracker byte {data}"
+    assert cli.test(f"{line} --track_thresh 0.02 --out_thresh 0.01".split(), tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "association per image: track" in out
+    assert "HOTA" in out
+    assert isinstance(json.loads((tmp_path / "exp/ctdet/a/results.json").read_text()), list)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +134,9 @@ def test_flags_reach_the_tracker() -> None:
     assert isinstance(tracker, ByteTracker)
     assert (tracker.rule.track_thresh, tracker.rule.low_thresh) == (0.3, 0.2)
     assert tracker.rule.memory == 5
+    shaped = make_tracker(Track(tracker="byte", min_box_area=100, max_box_ratio=1.6))
+    assert isinstance(shaped, Shaped)
+    assert (shaped.least_area, shaped.widest) == (100, 1.6)
     several = make_tracker(asked, classes=3)
     assert isinstance(several, PerClass)
     assert isinstance(make_tracker(Track(tracker="center"), classes=3), CenterTracker)

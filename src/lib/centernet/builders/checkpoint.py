@@ -63,9 +63,11 @@ def named_checkpoint(options: Options) -> Checkpoint:
     return checkpoint
 
 
-def as_checkpoint_says(
+def fill_from_checkpoint(
     options: Options, checkpoint: Checkpoint | None, names: Sequence[str]
 ) -> Options:
-    """`options` with those of `names` that were not given taken from the checkpoint's words."""
-    said = {} if checkpoint is None else checkpoint.description
-    return options.changed(**{n: said[n] for n in names if said.get(n) and n not in options.given})
+    """`options` with those of `names` that were not given taken from the checkpoint."""
+    known = {} if checkpoint is None else checkpoint.description
+    return options.changed(
+        **{n: known[n] for n in names if known.get(n) and n not in options.given}
+    )

@@ -65,7 +65,7 @@ def check_fits(task: type[Task], info: Info) -> None:
 def check_joints(task: type[Task], trained: Info, other: Info) -> None:
     """Raise UserError unless joints that the task needs are the same in both parts of the data.
 
-    In another order each would be judged as another.
+    In another order each would be evaluated as another.
     """
     if "keypoints" in task.needs and list(trained.joints) != list(other.joints):
         first, second = (_counted("joints", info.joints) for info in (trained, other))

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from centernet.builders.checkpoint import as_checkpoint_says
+from centernet.builders.checkpoint import fill_from_checkpoint
 from centernet.builders.findings import keep_evaluation, keep_findings
+from centernet.builders.network import network_spec
 from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
@@ -24,6 +25,7 @@ from centernet.export.file_engine import file_detector
 from centernet.export.opening import is_exported, open_file
 from centernet.geometry.view import Size, divisible
 from centernet.models.checkpoint import Checkpoint
+from centernet.models.description import info_of
 from centernet.models.model import CenterNet
 from centernet.options import groups
 from centernet.options.flag import flags_of
@@ -43,7 +45,7 @@ def make_detector(
     if is_exported(checkpoint.path):
         return exported_detector(options, checkpoint)
     said = checkpoint.description
-    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv", "dataset"))
+    options = fill_from_checkpoint(options, checkpoint, ("arch", "head_conv", "dataset"))
     own = {
         flag.name: getattr(options.task, flag.name)
         for flag in flags_of(type(options.task))
@@ -52,11 +54,13 @@ def make_detector(
     if info is None and "class_names" not in said:
         info = _published_facts(options, checkpoint)
     task = TASKS[options.task_name]
-    resolution = tuple(said.get("input_size") or task.resolution(info, options.task))
+    facts = info or info_of(said)
+    assert facts is not None  # what the file says of its classes, or what is published of them
+    resolution = tuple(said.get("input_size") or task.resolution(facts, options.task))
     return load_detector(
         checkpoint,
         task=options.task_name,
-        arch=options.model.arch,
+        arch=network_spec(options.model, checkpoint),
         head_conv=options.model.head_conv,
         info=info,
         flags=own,

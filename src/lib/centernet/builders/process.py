@@ -12,7 +12,7 @@ from centernet.runtime.device import choose_devices
 from centernet.runtime.private import keep_compilers_private
 
 
-def settle(machine: Machine) -> None:
+def configure_process(machine: Machine) -> None:
     """Set what PyTorch keeps per process: threads, cuDNN's search, the deformable convolution.
 
     And where its compilers keep their results.
@@ -38,7 +38,7 @@ def make_logger(options: Options, rank: int = 0) -> Logger:
 
 def one_device(options: Options, logger: Logger) -> torch.device:
     """The device of a command that runs in one process."""
-    settle(options.machine)
+    configure_process(options.machine)
     for line in options.notices:
         logger.write(line)
     devices = choose_devices(options.machine.gpus, logger.write)

@@ -45,7 +45,7 @@ def record_test(
     metrics: Mapping[str, float],
     device: torch.device,
 ) -> None:
-    """Record the figures of `checkpoint` and the file of the detections that they were taken of.
+    """Record the metrics of `checkpoint` and the file of the detections that they were taken of.
 
     `sha256` is the hash of its file when it was read: a training beside the test may replace it.
     """

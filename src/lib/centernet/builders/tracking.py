@@ -13,6 +13,7 @@ from centernet.trackers.lightning import LightningRule, LightningTracker
 from centernet.trackers.offset import OffsetByteTracker, OffsetRule
 from centernet.trackers.per_class import PerClass
 from centernet.trackers.reid import ReidRule, ReidTracker
+from centernet.trackers.shaped import Shaped
 from centernet.trackers.tracker import Identities, Tracker
 
 Make = Callable[[Identities | None], Tracker]
@@ -27,9 +28,11 @@ def make_tracker(asked: Track, classes: int = 1, rate: float = 30.0) -> Tracker 
     if asked.tracker == "none":
         return None
     make = MAKERS[asked.tracker](asked, rate)
-    if classes == 1 or (asked.tracker == "center" and not asked.ids_per_class):
-        return make(None)
-    return PerClass(make, own_ids=asked.ids_per_class)
+    alone = classes == 1 or (asked.tracker == "center" and not asked.ids_per_class)
+    tracker = make(None) if alone else PerClass(make, own_ids=asked.ids_per_class)
+    if asked.min_box_area or asked.max_box_ratio:
+        return Shaped(tracker, asked.min_box_area, asked.max_box_ratio)
+    return tracker
 
 
 def _center(asked: Track, rate: float) -> Make:

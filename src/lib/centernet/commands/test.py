@@ -33,5 +33,6 @@ VERB = Verb(
         groups.Machine,
     ),
     run=run,
+    partly={groups.Track: groups.ASSOCIATION},
     program="test.py",
 )

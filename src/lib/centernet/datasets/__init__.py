@@ -21,6 +21,8 @@ SOURCES: Registry[Callable[..., Source]] = Registry(
         "coco_hp": "centernet.datasets.coco:open_coco_hp",
         "pascal": "centernet.datasets.pascal:open_pascal",
         "kitti": "centernet.datasets.kitti:open_kitti",
+        "crowdhuman": "centernet.datasets.crowdhuman:open_crowdhuman",
+        "kitti_tracking": "centernet.datasets.kitti_tracking:open_kitti_tracking",
         "mot": "centernet.datasets.mot:open_mot",
         "nuscenes": "centernet.datasets.nuscenes:open_nuscenes",
         "widerface": "centernet.datasets.widerface:open_widerface",

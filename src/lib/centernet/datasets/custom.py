@@ -7,7 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from centernet.datasets.class_map import mapped, parse_class_map
 from centernet.datasets.coco import open_coco
+from centernet.datasets.cvat import cvat_file, open_cvat
+from centernet.datasets.labelme import labelme_folder, open_labelme
+from centernet.datasets.openimages import open_openimages, openimages_file
 from centernet.datasets.pascal import open_voc_folder, open_xml_folder
 from centernet.datasets.table_source import TableSource
 from centernet.datasets.yolo import is_yolo_folder, open_yolo
@@ -25,6 +29,8 @@ def open_custom(
     val_json: Path | str | None = None,
     test_json: Path | str | None = None,
     image_dir: Path | str | None = None,
+    box_format: str = "xywh",
+    class_map: str = "",
     wanted: Collection[str] | None = None,
     strict: bool = False,
     coco_eval: str = "pycocotools",
@@ -40,9 +46,13 @@ def open_custom(
     reading: dict[str, Any] = {"wanted": wanted, "strict": strict, "coco_eval": coco_eval}
     given = {"train": train_json, "val": val_json, "test": test_json}
     if any(given.values()):
-        source = _of_flags(split, given, image_dir, reading)
+        source = _of_flags(split, given, image_dir, reading | {"box_format": box_format})
     else:
+        if box_format != "xywh":
+            raise UserError("--box_format is for COCO files: name them with --train_json and so on")
         source = _of_folder(_root(Path(data_dir), image_dir), split, wanted, reading)
+    if class_map:
+        mapped(source, parse_class_map(class_map))
     fullest = int(source.table.objects_per_image().max(initial=0))
     if fullest > source.info.max_objects:
         source.report.facts.append(
@@ -78,6 +88,13 @@ def _of_folder(
         return _open_json(_coco_file(root, split, wanted), root, split, reading)
     if (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir():
         return open_voc_folder(root, split, **reading)
+    alone = split == "train"
+    if (path := openimages_file(root, PARTS[split])) is not None:
+        return open_openimages(root, path, PARTS[split], **reading)
+    if (path := cvat_file(root, PARTS[split], alone)) is not None:
+        return open_cvat(root, path, **reading)
+    if (folder := labelme_folder(root, PARTS[split], alone)) is not None:
+        return open_labelme(root, folder, **reading)
     if (xml := _xml_folders(root, split)) is not None:
         return open_xml_folder(root, split, *xml, **reading)
     if is_yolo_folder(root):
@@ -87,8 +104,9 @@ def _of_folder(
     raise UserError(
         f"{root.absolute()}: no data set; looked for annotations/*.json (COCO), JPEGImages with "
         "Annotations (Pascal VOC), images with labels (YOLO), train/_annotations.coco.json "
-        "(Roboflow), images with annotations/*.xml (Kaggle); or name the files with --train_json, "
-        "--val_json and --image_dir"
+        "(Roboflow), images with annotations/*.xml (Kaggle), annotations.xml (CVAT), json files of "
+        "labelme, train.csv (Open Images); or name the files with --train_json, --val_json and "
+        "--image_dir"
     )
 
 

@@ -101,7 +101,7 @@ def _in_order(values: NDArray[np.float64], path: Path, report: Report) -> NDArra
         boxes[:, [0, 2]] = np.sort(boxes[:, [0, 2]], axis=1)
         boxes[:, [1, 3]] = np.sort(boxes[:, [1, 3]], axis=1)
     empty = (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
-    for row in np.flatnonzero(empty):
+    for row in np.flatnonzero(empty).tolist():
         report.drop(f"{path}: row {row + 1}", "without area", "its box has no area")
     return np.asarray(~empty, bool)
 
@@ -116,7 +116,7 @@ def _inside(
     except ImageError:
         return keep  # told when it is read
     outside = (boxes[:, 0] >= width) | (boxes[:, 1] >= height) | (boxes[:, 2:] <= 0).any(axis=1)
-    for row in np.flatnonzero(outside):
+    for row in np.flatnonzero(outside).tolist():
         box = " ".join(f"{value:g}" for value in boxes[row])
         detail = f"box {box} is outside the {width} x {height} image"
         report.drop(f"{path}: row {row + 1}", "outside the image", detail)

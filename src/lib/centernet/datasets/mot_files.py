@@ -73,7 +73,7 @@ def read_sequence(folder: Path, report: Report) -> MotVideo:
     """One video of MOTChallenge. Raises UserError when it cannot be used."""
     facts = _facts(folder / "seqinfo.ini")
     inner = folder / facts.get("imdir", "img1")
-    images, numbers = _images(inner)
+    images, numbers = numbered_images(inner)
     _compare_length(folder.name, facts, numbers, report)
     size = (_whole(facts, "imheight"), _whole(facts, "imwidth"))
     name = facts.get("name", folder.name)
@@ -112,7 +112,7 @@ def _whole(facts: dict[str, str], key: str) -> int:
     return int(value) if value.isdigit() else 0
 
 
-def _images(folder: Path) -> tuple[list[Path], NDArray[np.int64]]:
+def numbered_images(folder: Path) -> tuple[list[Path], NDArray[np.int64]]:
     """Pictures in the order of their numbers, and the numbers."""
     if not folder.is_dir():
         raise UserError(f"{folder.absolute()}: no such folder of frames")

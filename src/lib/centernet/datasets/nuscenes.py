@@ -46,8 +46,6 @@ _MINI_VAL = "103 916"
 class NuscenesSource(TableSource):
     """Images of all cameras; `views` tell velocities and attributes of the objects as well."""
 
-    results_name = "nuscenes.json"
-
     def __init__(
         self, *args: Any, tables: Tables, views: Sequence[View], scenes: list[Record], **facts: Any
     ) -> None:
@@ -61,7 +59,7 @@ class NuscenesSource(TableSource):
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
         """NDS, mAP and the errors of true positives; COCO's AP of detections without cuboids.
 
-        `results_nuscenes.json` is what the benchmark takes: the boxes of all cameras of a sample,
+        `results.json` is what the benchmark takes: the boxes of all cameras of a sample,
         the 500 best. Velocities are told as 0.
         """
         if not any(found.cuboids is not None for found in results.values()):
@@ -75,7 +73,7 @@ class NuscenesSource(TableSource):
         best = {t: sorted(r, key=lambda b: -b["detection_score"])[:MOST] for t, r in rows.items()}
         meta = {f"use_{name}": name == "camera" for name in _SENSORS}
         text = json.dumps({"meta": meta, "results": best})
-        write_text(Path(folder) / "results_nuscenes.json", text)
+        write_text(Path(folder) / "results.json", text)
         samples = {token: row for row, token in enumerate(tokens)}
         truth, points = self.tables.truth(samples)
         boxes = Boxes3D.of([row for each in best.values() for row in each], samples)

@@ -72,7 +72,7 @@ class Table:
         calibrations = None if self.calibrations is None else self.calibrations[rows]
         return replace(
             kept,
-            image_ids=[self.image_ids[row] for row in rows],
+            image_ids=[self.image_ids[row] for row in rows.tolist()],
             files=self.files[rows],
             sizes=self.sizes[rows],
             image=np.searchsorted(rows, kept.image),

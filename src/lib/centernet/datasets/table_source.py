@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.coco import coco_metrics, evaluate_coco
 from centernet.datasets.evaluate.evaluation import Evaluation
+from centernet.datasets.evaluate.solid import SOLID_METRICS, evaluate_cuboids, is_solid
+from centernet.datasets.evaluate.track_table import evaluate_tracks, is_tracked
 from centernet.datasets.inspect import Report
 from centernet.datasets.source import Info, Source
 from centernet.datasets.summary import described
@@ -94,9 +96,22 @@ class TableSource(Source):
     @property
     def metric_names(self) -> tuple[str, ...]:
         """COCO's metrics, of keypoints too where they are used."""
+        if self.table.cuboids is not None and "cuboids" in (self.wanted or ()):
+            return (*SOLID_METRICS, *(f"box_{name}" for name in coco_metrics(False)))
         jointed = self.table.keypoints is not None and "keypoints" in (self.wanted or ())
         return coco_metrics(jointed)
 
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
-        """COCO's metrics; "AP" is that of keypoints for detections that have them."""
+        """COCO's metrics; "AP" is that of keypoints for detections that have them.
+
+        Where both the annotations and the detections have identities in videos, MOTA, HOTA, IDF1;
+        where both have cuboids, those of the cuboids, and COCO's of the boxes as "box_AP" and so
+        on.
+        """
+        if is_tracked(self.table, results):
+            return evaluate_tracks(self.table, self.info, results, folder)
+        if is_solid(self.table, results):
+            flat = evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)
+            solid = evaluate_cuboids(self.table, self.info, results, folder)
+            return solid.joined(flat.prefixed("box_"))
         return evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)

@@ -7,7 +7,6 @@ the rows of an image's faces from 1.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.wider import LEVELS
 from centernet.datasets.table import Table
+from centernet.io.door import read_json
 from centernet.runtime.errors import UserError
 
 Levels = dict[str, dict[str, NDArray[np.int64]]]  # level -> image -> rows from 0
@@ -42,13 +42,16 @@ def read_levels(base: Path, table: Table) -> Levels:
 
 def _of_json(path: Path) -> Levels:
     try:
-        images = json.loads(path.read_text(encoding="utf-8"))["images"]
+        images = read_json(path, dict[str, dict[str, dict[str, list[int]]]])["images"]
         return {
             level: {name: np.array(lists[level], np.int64) - 1 for name, lists in images.items()}
             for level in LEVELS
         }
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not lists of WIDER FACE's easy, medium and hard faces") from error
+    except (UserError, KeyError, OverflowError) as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise UserError(
+            f"{path}: not lists of WIDER FACE's easy, medium and hard faces ({why})"
+        ) from None
 
 
 def _of_mat(path: Path) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,10 @@ def open_yolo(
         report.facts.append(f"{root.name}: {passed}")
     polygons = sum(bool(row.polygon) for row in known)
     if polygons:
-        report.facts.append(f"{root.name}: {polygons} objects are polygons")
+        report.facts.append(
+            f"{root.name}: {polygons} lines of more than four numbers are taken for polygons; if"
+            " they are boxes with joints, say kpt_shape in data.yaml"
+        )
     table = checked(_table(files, sizes, known, joints), root, report)
     kinds = {"boxes"} | ({"masks", "extremes"} if table.masks is not None else set())
     kinds |= {"keypoints"} if joints else set()
@@ -114,7 +117,7 @@ def open_yolo(
     return TableSource(info, table, root, report, wanted=wanted, upright=True, coco_eval=coco_eval)
 
 
-def _skeleton(root: Path, described: Described, report: Report) -> dict[str, tuple]:
+def _skeleton(root: Path, described: Described, report: Report) -> dict[str, Any]:
     """Joints called by their numbers, with the pairs that `flip_idx` states."""
     count = (described.kpt_shape or (0, 0))[0]
     joints = skeleton.COCO_JOINTS if count == 17 else tuple(str(n) for n in range(1, count + 1))

@@ -23,6 +23,7 @@ from centernet.detectors.preprocess import (
     as_image,
     batched,
 )
+from centernet.detectors.session import Session
 from centernet.detectors.timing import Timings
 from centernet.detectors.torch_engine import TorchEngine, decoded
 from centernet.geometry.view import Size, map_size
@@ -30,12 +31,14 @@ from centernet.io.stream import Frame, Pictures, SourceLike, Video, as_path, ope
 from centernet.models.model import CenterNet
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
+from centernet.trackers.byte import ByteTracker
 
 if TYPE_CHECKING:
     from centernet.heads.head_map import Maps
     from centernet.structures.objects import Objects
     from centernet.tasks.oracle import Oracle
     from centernet.tasks.task import Task
+    from centernet.trackers.tracker import Tracker
 
 # Images of one shape are collected from this many batches when shapes vary.
 WINDOW = 4
@@ -187,6 +190,15 @@ class Detector:
         found = list(self.run(stream))
         alone = isinstance(stream, Pictures) and stream.single
         return found[0] if alone else found
+
+    def inference_tracking(
+        self, source: SourceLike, tracker: Tracker | None = None
+    ) -> Iterator[Detections]:
+        """Detections with `identities`, frame by frame, of one video or of a folder's images.
+
+        Nothing of the video is kept in memory. `tracker` is ByteTrack's by default.
+        """
+        return Session(self, tracker or ByteTracker()).run(open_stream(source))
 
     def warm_up(self) -> None:
         """Load and compile what detecting will need, so that it is in no timing."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from centernet.detectors.detector import Detector
 from centernet.io.stream import Frame, Pictures, Video
 from centernet.structures.detections import Detections
 from centernet.trackers.tracker import Tracker
+
+if TYPE_CHECKING:
+    from centernet.detectors.detector import Detector
 
 
 class Session:

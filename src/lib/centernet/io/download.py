@@ -6,7 +6,6 @@ goes on from there if the server still offers the same file.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -21,7 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from filelock import FileLock, Timeout
+
 from centernet import __version__
+from centernet.io.files import digest_of
 from centernet.io.meter import Meter, Say, megabytes
 from centernet.runtime.errors import UserError
 
@@ -135,15 +137,6 @@ def mismatch(path: Path, remote: Remote) -> str | None:
         if not found.startswith(wanted):
             return f"invalid hash ({kind} {found[: max(len(wanted), 8)]}, published {wanted})"
     return None
-
-
-def digest_of(path: Path, kind: str) -> str:
-    """The hexadecimal digest of a file; `kind` is "sha256" or "md5"."""
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _complete(remote: Remote, part: Path, say: Say, pause: float) -> None:
@@ -280,19 +273,13 @@ def _drop(part: Path) -> None:
 
 @contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """Keep a second process from writing to the same `part` (where the system has flock)."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+    """Keep a second process from writing to the same `part`."""
     lock = part.with_name(f"{part.name}.lock")
-    with open(lock, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Refused("another process is downloading it; wait for that one") from error
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+    except Timeout as error:
+        raise Refused("another process is downloading it; wait for that one") from error

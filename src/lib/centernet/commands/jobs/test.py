@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from centernet.builders.checkpoint import as_checkpoint_says, named_checkpoint
+from centernet.builders.checkpoint import fill_from_checkpoint, named_checkpoint
 from centernet.builders.data import open_part, renamed, tested_part
 from centernet.builders.detection import make_detector, run_budget, run_test
 from centernet.builders.dry_run import explain_test
@@ -22,7 +22,7 @@ def run(options: Options) -> None:
     checkpoint = named_checkpoint(options)
     assert checkpoint.path is not None  # a test reads it from a file
     sha256 = hash_of(checkpoint.path)
-    options = as_checkpoint_says(options, checkpoint, ("dataset",))
+    options = fill_from_checkpoint(options, checkpoint, ("dataset",))
     logger = make_logger(options)
     device = one_device(options, logger)
     task, data = TASKS[options.task_name], options.data

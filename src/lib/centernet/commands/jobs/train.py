@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from centernet.builders.checkpoint import as_checkpoint_says, open_checkpoint
+from centernet.builders.checkpoint import fill_from_checkpoint, open_checkpoint
 from centernet.builders.dry_run import explain_training
-from centernet.builders.process import make_logger, settle
+from centernet.builders.process import configure_process, make_logger
 from centernet.builders.record import recorded
-from centernet.builders.training import in_turn, make_trainer
+from centernet.builders.training import main_process_first, make_trainer
 from centernet.commands.jobs.report import report
 from centernet.detectors.torch_engine import place_of
 from centernet.options.options import Options
@@ -38,7 +38,7 @@ def train_process(options: Options) -> None:
     device = choose_devices(
         (0,) if several and options.machine.gpus[0] >= 0 else options.machine.gpus, said.append
     )
-    settle(options.machine)
+    configure_process(options.machine)
     with join(device[0]) as processes:
         options = processes.share(with_old_run_aside(options, said) if processes.main else None)
         logger = make_logger(options, processes.rank)
@@ -46,8 +46,9 @@ def train_process(options: Options) -> None:
             logger.write(line)
         checkpoint = None
         if options.model.load_model:
-            checkpoint = in_turn(processes, lambda: open_checkpoint(options, logger.write))
-        options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
+            asked = options
+            checkpoint = main_process_first(processes, lambda: open_checkpoint(asked, logger.write))
+        options = fill_from_checkpoint(options, checkpoint, ("arch", "head_conv"))
         trainer = make_trainer(options, checkpoint, processes, logger)
         place = place_of(trainer.step.model, processes.device)
         logger.write(f"on {place}; run in {options.save_dir.absolute()}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,17 @@ class Evaluation:
     def main(self) -> float:
         """The metric that a run is judged by."""
         return next(iter(self.metrics.values()))
+
+    def prefixed(self, prefix: str) -> Evaluation:
+        """The same with `prefix` before the names of all metrics."""
+        return replace(
+            self,
+            metrics={prefix + name: value for name, value in self.metrics.items()},
+            per_class={
+                c: {prefix + name: value for name, value in values.items()}
+                for c, values in self.per_class.items()
+            },
+        )
 
     def joined(self, other: Evaluation) -> Evaluation:
         """Both measures of the same detections; where they have the same name this one's stays."""

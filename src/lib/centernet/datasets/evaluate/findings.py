@@ -143,7 +143,7 @@ class Findings:
                 self.confusion[truth.classes[match.partner[row]], classes[row]] += 1
             else:
                 self.confusion[-1, classes[row]] += 1
-        missed = [n for n in np.flatnonzero(real) if not self._taken(match, n, strong)]
+        missed = [int(n) for n in np.flatnonzero(real) if not self._taken(match, int(n), strong)]
         for number in missed:
             touching = match.kind[strong & (match.partner == number)]
             way = 0 if (touching == CLASS).any() else 1 if (touching == PLACE).any() else 2

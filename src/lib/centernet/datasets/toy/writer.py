@@ -21,6 +21,7 @@ from centernet.datasets.toy.coco_files import categories, write_coco
 from centernet.datasets.toy.kitti_files import write_kitti
 from centernet.datasets.toy.mot_files import write_mot
 from centernet.datasets.toy.scene import SPLITS, generator
+from centernet.io.door import read_json
 from centernet.runtime.errors import UserError
 
 VERSION = 4  # of the drawings: raise it whenever they change, and old folders are drawn anew
@@ -116,12 +117,12 @@ def read_stamp(folder: Path) -> Stamp | None:
     if not folder.exists() or not any(folder.iterdir()):
         return None
     try:
-        facts = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+        facts = read_json(folder / STAMP)
         if facts["version"] != VERSION:
             return None
         files = facts.pop("files")
         stamp = Stamp(**facts)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{folder}: not a drawn toy set ({STAMP} is missing or damaged); "
             "move this folder away or delete it, and it is drawn again"

@@ -142,7 +142,7 @@ def times(run: RunFolder) -> str:
     """The seconds of epochs, and the stages of a test as its log tells them."""
     lines = [found[1] for line in run.log() if (found := _TIMES.search(line))]
     seconds = _series(run, "train", "seconds")[1]
-    rows = [["epochs", len(seconds)], ["seconds an epoch, mean", f"{_mean(seconds):.1f}"]]
+    rows = [["epochs", str(len(seconds))], ["seconds an epoch, mean", f"{_mean(seconds):.1f}"]]
     said = f"<p>Time per image of the last test: {escape(lines[-1])}</p>" if lines else ""
     return (table(["training", ""], rows) if seconds else "") + said
 
@@ -184,8 +184,8 @@ def _confusion(found: Mapping[str, Any]) -> str:
     names = [*found["classes"], "background"]
     matrix = found["confusion"]
     if len(names) <= LARGEST_TABLE:
-        rows = [[name, *row] for name, row in zip(names, matrix, strict=True)]
-        return table(["true \\ found", *names], rows, "Objects by true class and class found")
+        whole = [[name, *row] for name, row in zip(names, matrix, strict=True)]
+        return table(["true \\ found", *names], whole, "Objects by true class and class found")
     pairs = [
         (matrix[a][b], names[a], names[b])
         for a in range(len(names)) for b in range(len(names)) if a != b and matrix[a][b]
