@@ -67,7 +67,7 @@ def test_learns_folds_and_loads_back(
     model = create_model(spec, task.heads)
     size = small_input(task, model)
     check_step(task, model, source, size)
-    check_detections(Detector(task, model, input_size=size, device="cpu"), source, "plain")
+    check_detections(Detector.of(task, model, input_size=size, device="cpu"), source, "plain")
     x = torch.rand(1, 3, 64, 64)
     model.eval()
     with torch.inference_mode():

@@ -167,13 +167,13 @@ def test_a_data_set_tells_its_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words", "said"),
     [
-        ("task", ["circle", "--help"], "--radius_weight"),
-        ("backbone", ["ctdet", "--help"], "shufflenetv2"),
-        ("dataset", ["ctdet", "--help"], "csv"),
+        ("task", ["train", "circle", "--help"], "--radius_weight"),
+        ("backbone", ["info", "ctdet"], "| shufflenetv2 |"),
+        ("dataset", ["train", "ctdet", "--help"], "csv"),
     ],
 )
 def test_they_are_programs(name: str, words: list[str], said: str) -> None:
-    command = [sys.executable, str(FOLDER / f"{name}.py"), "train", *words]
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert said in done.stdout
@@ -191,8 +191,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["count", "ctdet", *data, "--root", str(tmp_path)]
     assert cli.main([*words, "--part", "val"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["dark", "bright"]
-    assert all(line.endswith(" in 4 images") for line in lines)
+    assert [line.split(":")[0] for line in lines] == ["val", "dark", "bright"]
+    assert all(line.endswith(" in 4 images") for line in lines[1:])
     assert cli.main([*words, "--part", "vals"]) == 2
     assert "count: --part: unknown value 'vals'; did you mean val?" in capsys.readouterr().err
     assert cli.main([*words, "--lr", "1"]) == 0  # as any command that takes a task

@@ -28,7 +28,7 @@ VALUES: list[Any] = [
 DESCRIPTION = (
     *("task", "options", "arch", "head_conv", "heads", "name", "class_names", "category_ids"),
     *("provides", "joints", "flip_pairs", "skeleton", "sigmas", "mean", "std", "colour"),
-    *("max_objects", "input_size", "dataset", "library_version"),
+    *("max_objects", "input_size", "dataset", "library_version", "network"),
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,20 @@ from centernet.runtime.errors import UserError
 Levels = dict[str, dict[str, NDArray[np.int64]]]  # level -> image -> rows from 0
 JSON = "wider_lists.json"
 _FOLDERS = ("", "ground_truth", "wider_face_split", "eval_tools/ground_truth")
+
+
+class Listed(msgspec.Struct):
+    """Rows from 1 of an image's faces; further fields are passed over."""
+
+    easy: list[int]
+    medium: list[int]
+    hard: list[int]
+
+
+class Lists(msgspec.Struct):
+    """The json of the lists."""
+
+    images: dict[str, Listed]
 
 
 def read_levels(base: Path, table: Table) -> Levels:
@@ -42,12 +57,14 @@ def read_levels(base: Path, table: Table) -> Levels:
 
 def _of_json(path: Path) -> Levels:
     try:
-        images = read_json(path, dict[str, dict[str, dict[str, list[int]]]])["images"]
+        images = read_json(path, Lists).images
         return {
-            level: {name: np.array(lists[level], np.int64) - 1 for name, lists in images.items()}
+            level: {
+                name: np.array(getattr(each, level), np.int64) - 1 for name, each in images.items()
+            }
             for level in LEVELS
         }
-    except (UserError, KeyError, OverflowError) as error:
+    except (UserError, OverflowError) as error:
         why = str(error).removeprefix(f"{path}: ")
         raise UserError(
             f"{path}: not lists of WIDER FACE's easy, medium and hard faces ({why})"

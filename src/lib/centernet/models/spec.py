@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import msgspec
 
 from centernet.models.networks import ALIASES, Backbone, create_backbone
 from centernet.models.networks.necks import NeckOptions
 from centernet.runtime.errors import UserError
+
+STRIDES = (2, 4, 8, 16)  # of output maps
+WIDEST = 65536  # channels that no layer has
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,20 @@ class ModelSpec:
         if isinstance(values, str):
             return cls.named(values)
         try:
-            inner = dict(values.get("neck_options") or {})
-            inner["channels"] = tuple(inner.get("channels", ()))
-            known = {each.name for each in fields(cls)}
-            facts = {name: value for name, value in values.items() if name in known}
-            facts |= {
-                "neck_options": NeckOptions(**inner),
-                "classes": tuple(values.get("classes", ())),
-            }
-            return cls(**facts)
-        except (TypeError, ValueError, AttributeError) as error:
+            spec = msgspec.convert(values, cls)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise UserError(f"not the description of a network ({error})") from error
+        widths = spec.neck_options.channels
+        sound = {
+            "stride": spec.stride in STRIDES,
+            "head_conv": -1 <= spec.head_conv <= WIDEST,
+            "frozen_stages": 0 <= spec.frozen_stages <= WIDEST,
+            "neck_options.channels": all(1 <= width <= WIDEST for width in widths),
+        }
+        for name, right in sound.items():
+            if not right:
+                raise UserError(f"not the description of a network ({name} is out of range)")
+        return spec
 
     def plain(self) -> dict[str, Any]:
         """Plain values, from which `of` makes the spec again."""
