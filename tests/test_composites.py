@@ -75,7 +75,7 @@ def test_learns_folds_and_loads_back(
         path = save_checkpoint(
             tmp_path / "model.pth", model, describe(task, model, spec, 16, size, "toy")
         )
-        loaded = load_detector(path, fuse=False, device="cpu").model.eval()
+        loaded = load_detector(path, fuse=False, device="cpu").engine.model.eval()
         after = loaded(x, last_only=True)[-1]
         folded = fused(loaded)(x, last_only=True)[-1]
     said = spec_of(read_checkpoint(path).description)
