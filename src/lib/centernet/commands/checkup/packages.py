@@ -9,7 +9,8 @@ from importlib import metadata
 
 from centernet.commands.checkup.finding import BAD, GOOD, NOTE, Finding
 
-MODULES = {"opencv-python": "cv2"}  # where the module is not called like the package
+# Where the module is not called like the package.
+MODULES = {"opencv-python": "cv2", "PyYAML": "yaml", "pillow": "PIL"}
 WINDOWLESS = "opencv-python-headless"
 REQUIREMENT = re.compile(r"([\w.-]+)\s*(?:>=\s*([\d.]+))?")
 
