@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 # Images of one shape are collected from this many batches when shapes vary.
 WINDOW = 4
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
 class Detector:
@@ -326,8 +326,8 @@ class Detector:
         )
 
 
-def chunks(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
-    """Lists of `size` successive things; the last may be shorter."""
-    rest = iter(things)
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` successive items; the last may be shorter."""
+    rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk
