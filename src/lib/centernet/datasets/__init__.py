@@ -50,7 +50,7 @@ def open_source(
     """Open the `split` (train, val, test) of data set `name` under `data_dir`.
 
     `flags` are the data set's own (train_json, strict, wanted, ...); one that is None or "" counts
-    as not given. What was left out, and why, is told through `log`, line by line; by default on
+    as not given. What was left out, and why, goes to `log`, line by line; by default on
     standard error.
 
     Raises UserError for an unknown name, a missing folder, or a flag without meaning for the set.

@@ -180,7 +180,7 @@ class Detector:
             source: an image (H, W, 3) uint8 BGR or the path of one gives Detections; a list of
                 either, a folder, a pattern or a video gives a list, in its order. Files are read
                 upright (Exif orientation). UserError when a file is missing or unreadable; among
-                several pictures that are not a list, unreadable ones are left out.
+                several images that are not a list, unreadable ones are left out.
         """
         if isinstance(source, np.ndarray):
             return next(self.run([Frame(as_image(source), "image")]))

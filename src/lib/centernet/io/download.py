@@ -31,7 +31,7 @@ CHUNK = 1 << 18
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 4  # in a row that bring nothing
 LONGEST = 240  # bytes of a file name, so that .part and the like still fit
-# What the network raises when it fails; HTTP errors are told apart from these.
+# What the network raises when it fails; HTTP errors are distinguished from these.
 NETWORK = (OSError, http.client.HTTPException)
 
 

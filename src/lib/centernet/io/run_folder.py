@@ -74,7 +74,7 @@ class RunFolder:
 
     @property
     def findings(self) -> Path:
-        """What the last test found, for the page; its pictures lie beside it."""
+        """What the last test found, for the page; its images lie beside it."""
         return self.path / "report" / "findings.json"
 
     @property

@@ -14,7 +14,7 @@ def choose_devices(
 ) -> list[torch.device]:
     """The devices for `--gpus`: one or several GPUs, or the CPU for -1 or where there is no GPU.
 
-    Being without a GPU is told through `log`; a number beyond the GPUs that exist is a UserError.
+    Being without a GPU goes to `log`; a number beyond the GPUs that exist is a UserError.
     """
     if gpus[0] < 0:
         return [torch.device("cpu")]

@@ -19,7 +19,7 @@ from centernet.trains.step import Step
 
 @dataclass
 class BestMetric:
-    """The best value so far of the metric that a run is judged by; losses are better when lower."""
+    """The best value so far of the metric a run is evaluated by; losses are better when lower."""
 
     metric: str
     value: float | None = None

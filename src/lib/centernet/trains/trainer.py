@@ -128,7 +128,7 @@ class Trainer:
         self.epoch = epoch
 
     def _out_of_patience(self) -> bool:
-        """Whether so many validations brought nothing better that the run ends here; told if so."""
+        """Whether `patience` validations in a row brought nothing better; logged if so."""
         if self.patience <= 0:
             return False
         stale = self.step.processes.share(self.best.stale)
