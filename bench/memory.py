@@ -27,7 +27,7 @@ from report import Row, table
 from timer import Ceilings, Ratio, machine
 
 from centernet.detectors.detector import Detector
-from centernet.models.measure import Kept
+from centernet.models.measure import SavedForBackward
 from centernet.models.networks.segment import recompute
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "memory.md"
@@ -102,7 +102,7 @@ def kept(arch: str, side: str, images: int) -> float:
         network = training.network(arch)
         if side == TWICE:
             recompute(network, arch)
-        with Kept(network) as counted:
+        with SavedForBackward(network) as counted:
             network(torch.empty(images, 3, SIDE, SIDE))
     return counted.bytes / MB
 

@@ -161,11 +161,11 @@ def test_a_data_set_tells_its_faults(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("a.png,1,2,11,12,cat\nb.png,,,,,\na.png,9,9,5,9,cat\n")
     (tmp_path / "val.csv").write_text("a.png,1,2,x,12,cat\na.png,1,2,5,6,dog\n")
     said: list[str] = []
-    train = open_source("csv", "train", tmp_path, echo=said.append)
+    train = open_source("csv", "train", tmp_path, log=said.append)
     assert [train.path(n).name for n in range(2)] == ["a.png", "b.png"]
     np.testing.assert_array_equal(train.objects(0).boxes, [[1, 2, 11, 12]])
     assert len(train.objects(1)) == 0
-    open_source("csv", "val", tmp_path, echo=said.append)
+    open_source("csv", "val", tmp_path, log=said.append)
     assert said == [
         "train.csv: annotation 3, 'a.png': width -4, dropped (--strict to stop)",
         "val.csv: row 1, 'a.png': no box of 4 numbers, dropped (--strict to stop)",

@@ -75,7 +75,7 @@ def test_each_image_gets_its_own_result(detector: Detector, tmp_path: Path, work
         source,
         tmp_path,
         workers=workers,
-        look=lambda index, ready, found: looked.append((index, ready.image_size)),
+        on_image=lambda index, ready, found: looked.append((index, ready.image_size)),
     )
     assert found == {"AP": 0.5}
     assert {name: result.image_size for name, result in source.seen.items()} == {

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 THREADS = """
 import atexit, glob
 def tell():
-    print("left:", sorted(open(path).read().strip() for path in glob.glob("/proc/self/task/*/comm")))
+    threads = glob.glob("/proc/self/task/*/comm")
+    print("left:", sorted(open(path).read().strip() for path in threads))
 atexit.register(tell)
 from tests.trains import tiny
 tiny.main()

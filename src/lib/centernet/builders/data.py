@@ -35,7 +35,7 @@ def open_part(data: Data, task: type[Task], split: str, logger: Logger) -> Sourc
         data.dataset,
         split,
         data.data_dir,
-        echo=logger.write,
+        log=logger.write,
         wanted=task.needs,
         **{name: str(v) if isinstance(v, Path) else v for name, v in flags.items()},
     )

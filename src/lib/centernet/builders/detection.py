@@ -17,7 +17,7 @@ from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector
 from centernet.detectors.error_budget import budget_lines, error_budget
-from centernet.detectors.evaluation import Look, Results, evaluate
+from centernet.detectors.evaluation import OnImage, Results, evaluate
 from centernet.detectors.load import load_detector
 from centernet.detectors.preprocess import Ready
 from centernet.detectors.sketches import Sketches
@@ -175,7 +175,7 @@ def run_test(
         workers=options.batches.num_workers if ahead else 0,
         phase=phase,
         epoch=epoch,
-        look=make_look(options, detector, source),
+        on_image=make_image_callback(options, detector, source),
         keep=keep,
         tracker=make_tracker(options.track, source.info.num_classes),
     )
@@ -208,16 +208,16 @@ def run_budget(
     return last
 
 
-def make_look(options: Options, detector: Detector, source: Source) -> Look | None:
+def make_image_callback(options: Options, detector: Detector, source: Source) -> OnImage | None:
     """What --debug draws of each image that is tested on."""
     if options.drawing.debug == 0:
         return None
     sketches = make_sketches(options, detector)
 
-    def look(index: int, ready: Ready, found: Detections) -> None:
+    def draw(index: int, ready: Ready, found: Detections) -> None:
         sketches.draw(str(source.image_id(index)), source.image(index), ready, found)
 
-    return look
+    return draw
 
 
 def make_sketches(options: Options, detector: Detector) -> Sketches:

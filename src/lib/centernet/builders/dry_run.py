@@ -31,7 +31,7 @@ from centernet.tasks import TASKS
 from centernet.trains.distributed import Processes
 from centernet.trains.trainer import Trainer
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def explain_training(options: Options) -> None:
@@ -126,7 +126,7 @@ def _begin(options: Options) -> Logger:
     return logger
 
 
-def _without_download(options: Options, say: Say) -> Options:
+def _without_download(options: Options, log: Log) -> Options:
     """`options` that start from random weights where ImageNet's would have to be fetched."""
     if options.model.load_model or options.train.weights != "imagenet":
         return options
@@ -137,7 +137,7 @@ def _without_download(options: Options, say: Say) -> Options:
     path = options.root / "models" / remote.name
     if path.exists() or options.model.offline:
         return options
-    say(
+    log(
         f"weights: {remote.url} is downloaded to {path.absolute()} first; random ones stand in here"
     )
     return options.changed(weights="none")
@@ -146,7 +146,7 @@ def _without_download(options: Options, say: Say) -> Options:
 def _facts(options: Options, trainer: Trainer, devices: int) -> list[str]:
     step, loader, info = trainer.step, trainer.loader, trainer.step.task.info
     millions = sum(weight.numel() for weight in step.model.parameters()) / 1e6
-    height, width = trainer.keeper.description["input_size"]
+    height, width = trainer.checkpoints.description["input_size"]
     held = ", validated on none" if trainer.val_loader is None else (
         f", {len(trainer.val_loader.data)} to validate on"
     )  # fmt: skip

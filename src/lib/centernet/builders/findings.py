@@ -51,7 +51,7 @@ def keep_findings(
     results: Mapping[int | str, Detections],
     threshold: float,
 ) -> None:
-    """Write what became of every object and detection, and pictures of the best and worst images.
+    """Write what became of every object and detection, and images of the best and worst images.
 
     Only images that were tested count.
     """

@@ -64,5 +64,5 @@ def record_test(
 
 def _asked(options: Options) -> dict[str, Any]:
     flags = options.as_dict()
-    # The command is told apart; the versions are those of the process.
+    # The command is recorded separately; the versions are those of the process.
     return {"command": flags.pop("command"), "flags": flags}

@@ -33,7 +33,7 @@ from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS, Task
 from centernet.tasks.oracle import Oracle
-from centernet.trains.checkpoints import Best, Keeper
+from centernet.trains.checkpoints import BestMetric, CheckpointWriter
 from centernet.trains.distributed import Processes
 from centernet.trains.loader import EpochLoader
 from centernet.trains.optimisers import adam
@@ -42,7 +42,7 @@ from centernet.trains.samples import Dataset
 from centernet.trains.schedules import MultiStep
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
-from centernet.trains.trainer import Length, Trainer
+from centernet.trains.trainer import RunLength, Trainer
 
 JUDGED = "MOTA"  # by which the best epoch is chosen where tracks are measured
 METRICS = tuple(name for name in TRACK_METRICS if name != "IDSW")  # higher is better
@@ -72,7 +72,7 @@ def make_trainer(
         step,
         MultiStep(train.lr, train.lr_step),
         make_loader(options, source, step, size, training=True),
-        Keeper(
+        CheckpointWriter(
             options.save_dir,
             description,
             {"processes": processes.world, "torch": str(torch.__version__)},
@@ -80,8 +80,8 @@ def make_trainer(
             milestones=train.lr_step,
         ),
         logger,
-        Best(train.metric or (JUDGED if tracks(options) else task.metric)),
-        Length(train.num_epochs, train.num_iters, train.val_intervals, train.accumulate),
+        BestMetric(train.metric or (JUDGED if tracks(options) else task.metric)),
+        RunLength(train.num_epochs, train.num_iters, train.val_intervals, train.accumulate),
         seed=train.seed,
         name=lambda index: str(source.path(index)),
         resume_command=resume_command(options),

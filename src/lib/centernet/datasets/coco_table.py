@@ -260,7 +260,7 @@ def _extremes(rows: Sequence[Annotation]) -> NDArray[np.float32] | None:
 
 
 def _identities(rows: Sequence[Annotation], report: Report) -> NDArray[np.int64] | None:
-    """(N,) the track ids; numbered anew, which is told, where one is no number of 64 bits."""
+    """(N,) the track ids; renumbered, which is logged, where one is no number of 64 bits."""
     given = [row.track_id for row in rows]
     if not rows or any(value is None for value in given):
         return None

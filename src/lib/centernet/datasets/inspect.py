@@ -24,7 +24,7 @@ from centernet.io.door import one_line
 from centernet.io.listing import list_images
 from centernet.runtime.errors import UserError
 
-SHOWN = 10  # faults told in full
+SHOWN = 10  # faults reported in full
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Report:
     kinds: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)  # said, but nothing was dropped
     counted: dict[str, Counted] = field(default_factory=dict)  # by kind
-    facts: list[str] = field(default_factory=list)  # of what was read, told where it is used
+    facts: list[str] = field(default_factory=list)  # of what was read, reported where it is used
 
     def drop(self, what: str, kind: str, detail: str = "") -> None:
         """Record that `what` ("annotation 17, 'a.jpg'") is left out; raises UserError if strict.
@@ -59,7 +59,7 @@ class Report:
         self.kinds[kind] += 1
 
     def count(self, kind: str, example: str, count: int = 1) -> None:
-        """Record `count` more cases of `kind`, for one line that tells how many and an example."""
+        """Record `count` more cases of `kind`, for one line with their number and an example."""
         if kind not in self.counted:
             self.counted[kind] = Counted(one_line(example))
         self.counted[kind].count += count
@@ -87,8 +87,8 @@ def checked(
     """`table` without the images that `folder` does not have and the objects that cannot be used.
 
     Areas that are none become those of the boxes; joints that cannot be where they are said to be
-    are not taught; with `need_cuboids` an object whose cuboid is not known is a region to ignore.
-    The files are looked up in listings of their folders, not opened one by one: a picture that is
+    are not trained on; with `need_cuboids` an object whose cuboid is not known is ignored.
+    The files are looked up in listings of their folders, not opened one by one: an image that is
     there but cannot be read is found when it is read. Raises UserError when no image is there.
     """
     table = _usable_objects(_present_images(table, folder, report), report, need_extremes)

@@ -58,7 +58,7 @@ OTHER_TYPES = {
 }  # fmt: skip
 SPLITS = ("3dop", "subcnn")
 RESULTS = "results"  # folder of the result files
-JUDGED = "Car"  # the class whose moderate objects a run is judged by, as KITTI ranks methods
+JUDGED = "Car"  # the class whose moderate objects a run is evaluated by, as KITTI ranks methods
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def open_kitti_list(
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    """The pictures of a folder by their names without suffix."""
+    """The images of a folder by their names without suffix."""
     try:
         files = sorted(os.listdir(folder))
     except OSError:
@@ -175,7 +175,7 @@ def _read_frame(
 
 
 class KittiSource(Source):
-    """Frames in the folders of KITTI, judged as KITTI judges."""
+    """Frames in the folders of KITTI, evaluated as KITTI does."""
 
     results_name = "kitti.json"
 
@@ -241,10 +241,10 @@ class KittiSource(Source):
         """Write results/<frame>.txt as KITTI takes them, and evaluate those files.
 
         "AP" is the average precision (0 to 1, over 40 recalls) of moderate cars in 3D at an overlap
-        of 0.5: at KITTI's own 0.7 a detector with one eye is too near to 0 to tell epochs apart.
-        Detections without cuboids are judged in the image, at 0.7. Then every class and metric for
-        moderate objects, by name and overlap, and cars as papers before 2019 report them: over 11
-        recalls. `kitti.json` has all difficulties and both averages of every class.
+        of 0.5: at KITTI's own 0.7 a detector with one eye is too near to 0 to distinguish epochs.
+        Detections without cuboids are evaluated in the image, at 0.7. Then every class and metric
+        for moderate objects, by name and overlap, and cars as papers before 2019 report them: over
+        11 recalls. `kitti.json` has all difficulties and both averages of every class.
         Of unannotated frames only the files are written, and AP is -1.
         """
         place = Path(folder) / RESULTS
@@ -289,7 +289,7 @@ def _per_class(
 
 
 def to_labels(found: Detections | None, class_names: Sequence[str]) -> Labels:
-    """The rows of a result file; what `found` does not tell has KITTI's values for unknown."""
+    """The rows of a result file; what `found` does not say has KITTI's values for unknown."""
     if found is None:
         return Labels((), np.zeros((0, 15)))
     values = np.tile([-1.0, -1, -10, 0, 0, 0, 0, -1, -1, -1, -1000, -1000, -1000, -10, 0],

@@ -1,4 +1,4 @@
-"""What cannot be meant in KITTI's labels: told in a line each, never taught."""
+"""What cannot be meant in KITTI's labels: reported in a line each, never trained on."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def usable_labels(
 
 
 def tell_camera(frames: Sequence[tuple[Path, NDArray[np.float32]]], report: Report) -> None:
-    """A line when the optical axis is nowhere near the middle: pictures of another size."""
+    """A line when the optical axis is nowhere near the middle: images of another size."""
     for path, calibration in frames:
         try:
             height, width = image_size(path)
@@ -114,7 +114,7 @@ def _inside(
     try:
         height, width = image_size(image)
     except ImageError:
-        return keep  # told when it is read
+        return keep  # reported when it is read
     outside = (boxes[:, 0] >= width) | (boxes[:, 1] >= height) | (boxes[:, 2:] <= 0).any(axis=1)
     for row in np.flatnonzero(outside).tolist():
         box = " ".join(f"{value:g}" for value in boxes[row])

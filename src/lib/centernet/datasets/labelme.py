@@ -28,7 +28,7 @@ class Shape(msgspec.Struct):
 
 
 class Labelled(msgspec.Struct):
-    """One file; the picture inside of it (imageData) is passed over."""
+    """One file; the image inside of it (imageData) is passed over."""
 
     shapes: list[Shape]
     imagePath: str = ""
@@ -116,7 +116,7 @@ def _labels(path: Path) -> set[str]:
     try:
         return {shape.label for shape in read_json(path, Labelled).shapes}
     except UserError:
-        return set()  # told when its part is read
+        return set()  # reported when its part is read
 
 
 def _is_labelme(path: Path) -> bool:

@@ -28,7 +28,7 @@ class MotVideo:
     folder: Path
     images: Sequence[Path]  # of the frames
     numbers: NDArray[np.int64]  # (F,) of the frames in the text files of the folder
-    size: tuple[int, int]  # height, width; 0 where seqinfo.ini does not tell
+    size: tuple[int, int]  # height, width; 0 where seqinfo.ini does not say
     rate: float
     truth: NDArray[np.float64] | None  # rows of gt.txt of these frames, counted from 1 here
 
@@ -113,7 +113,7 @@ def _whole(facts: dict[str, str], key: str) -> int:
 
 
 def numbered_images(folder: Path) -> tuple[list[Path], NDArray[np.int64]]:
-    """Pictures in the order of their numbers, and the numbers."""
+    """Images in the order of their numbers, and the numbers."""
     if not folder.is_dir():
         raise UserError(f"{folder.absolute()}: no such folder of frames")
     paths = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.stem.isdigit()]

@@ -46,7 +46,7 @@ def boxed(number: int, name: str, points: Sequence[float], crowd: bool = False) 
 
 
 def size_of(path: Path, file: str, report: Report) -> tuple[int, int] | None:
-    """(height, width) of a picture, upright; None, which is told, where it cannot be read."""
+    """(height, width) of an image, upright; None, which is logged, where it cannot be read."""
     try:
         return image_size(path, upright=True)
     except ImageError as error:
@@ -65,7 +65,7 @@ def open_named_boxes(
 ) -> TableSource:
     """The `pictures` of a part beneath `root`, classes as in `names`; masks if all have outlines.
 
-    The pictures are taken upright, as tools that draw boxes show them.
+    The images are taken upright, as tools that draw boxes show them.
     """
     places = {name: place for place, name in enumerate(names)}
     if not places:

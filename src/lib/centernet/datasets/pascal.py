@@ -40,7 +40,7 @@ _BASES = ("voc/VOCdevkit", "voc", "pascal/VOCdevkit", "pascal", "VOCdevkit", "")
 
 
 class VocSource(TableSource):
-    """A table source whose results are judged by Pascal VOC's measure too."""
+    """A table source whose results are evaluated by Pascal VOC's measure too."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def open_xml_folder(
     strict: bool = False,
     coco_eval: str = "pycocotools",
 ) -> VocSource:
-    """The xml files of the folder `xmls` with the pictures of `images`; classes as they name."""
+    """The xml files of the folder `xmls` with the images of `images`; classes as they name."""
     inner = [path for path in xmls.parent.iterdir() if path.is_dir()] if xmls != root else [xmls]
     folders = [xmls, *(path for path in inner if xmls.name == split)]
     names = tuple(sorted({name for folder in folders for name in class_names_of(folder)}))

@@ -1,4 +1,4 @@
-"""What cannot be so in a table of annotations: areas, joints, cuboids. Each is told in one line."""
+"""What cannot be so in a table of annotations: areas, joints, cuboids; a line each."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def odd_boxes(table: Table, name: str, box_format: str) -> list[str]:
 def usable_areas(table: Table, report: Report) -> Table:
     """`table` with the areas of the boxes where none above 0, or an impossible one, is stated.
 
-    NaN stands for an area that is not stated. It is told where joints are judged by it.
+    NaN stands for an area that is not stated. It is reported where joints are evaluated by it.
     """
     areas = table.areas
     absent = np.isnan(areas)
@@ -91,7 +91,7 @@ def usable_areas(table: Table, report: Report) -> Table:
 
 
 def usable_joints(table: Table, report: Report) -> Table:
-    """`table` whose labelled joints lie in their images; what is elsewhere is not taught.
+    """`table` whose labelled joints lie in their images; what is elsewhere is not trained on.
 
     Joints of a whole file within 0 to 1 are fractions, of the image or of the box, and scaled.
     """

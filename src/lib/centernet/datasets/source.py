@@ -23,7 +23,7 @@ from centernet.structures.objects import Objects
 if TYPE_CHECKING:
     from centernet.structures.detections import Detections
 
-SHOWN = 10  # images that cannot be read told in full
+SHOWN = 10  # unreadable images that are named
 Triple = tuple[float, float, float]
 
 
@@ -78,7 +78,7 @@ class Source(ABC):
 
     @abstractmethod
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
-        """The metrics of `results`, the first of which a run is judged by ("AP" in [0, 1], say).
+        """The metrics of `results`, the first of which a run is evaluated by ("AP" in [0, 1], say).
 
         Writes the results file of the format into `folder` and prints nothing: the table is a part
         of what is returned.

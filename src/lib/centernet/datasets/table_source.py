@@ -42,7 +42,7 @@ class TableSource(Source):
     ) -> None:
         """`wanted` are the kinds of annotation that `objects` gives besides boxes (None: all).
 
-        `upright` says that the annotations were made on pictures turned as their Exif orientation
+        `upright` says that the annotations were made on images turned as their Exif orientation
         tells. `report` holds what was left out when the annotations were read.
         """
         self.info, self.table, self.folder, self.report = info, table, folder, report

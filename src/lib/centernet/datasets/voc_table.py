@@ -125,7 +125,7 @@ def class_names_of(folder: Path) -> tuple[str, ...]:
         try:
             root = parse(path)[0]
         except UserError:
-            continue  # told where the part it belongs to is read
+            continue  # reported where the part it belongs to is read
         names |= {(found.findtext("name") or "").strip() for found in root.iterfind("object")}
     return tuple(sorted(names - {""}))
 
@@ -201,7 +201,7 @@ def _tree(path: Path, report: Report) -> ElementTree.Element | None:
 
 
 def _size(tree: ElementTree.Element, side: str, file: str, report: Report) -> int:
-    """Pixels of a side, 0 when the xml does not tell; what is no size is told."""
+    """Pixels of a side, 0 when the xml does not say; what is no size is reported."""
     text = (tree.findtext(f"size/{side}") or "").strip()
     if not text:
         return 0

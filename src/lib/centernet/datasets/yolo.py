@@ -1,9 +1,9 @@
 """Folders of images with YOLO's text labels.
 
 A label file has the name of its image and one line an object: the class index from 0, then centre
-x, centre y, width and height, or a polygon x y x y ..., all as parts of the picture's width and
+x, centre y, width and height, or a polygon x y x y ..., all as parts of the image's width and
 height. Keypoints after a box (`kpt_shape` in data.yaml) are read where they are wanted. An image
-without a label file has no object. The pictures are taken upright, as the tools that write such
+without a label file has no object. The images are taken upright, as the tools that write such
 labels show them.
 """
 
@@ -274,7 +274,7 @@ def _labels_of(root: Path, split: str, described: Described) -> list[Path]:
     try:
         part = find_part(root, split, described, Report(root.name))
     except UserError:
-        return []  # told when that part is read
+        return []  # reported when that part is read
     return [label for label in part.labels if label is not None]
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 # Images of one shape are collected from this many batches when shapes vary.
 WINDOW = 4
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
 class Detector:
@@ -180,7 +180,7 @@ class Detector:
             source: an image (H, W, 3) uint8 BGR or the path of one gives Detections; a list of
                 either, a folder, a pattern or a video gives a list, in its order. Files are read
                 upright (Exif orientation). UserError when a file is missing or unreadable; among
-                several pictures that are not a list, unreadable ones are left out.
+                several images that are not a list, unreadable ones are left out.
         """
         if isinstance(source, np.ndarray):
             return next(self.run([Frame(as_image(source), "image")]))
@@ -326,8 +326,8 @@ class Detector:
         )
 
 
-def chunks(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
-    """Lists of `size` successive things; the last may be shorter."""
-    rest = iter(things)
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` successive items; the last may be shorter."""
+    rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk

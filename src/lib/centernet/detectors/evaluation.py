@@ -21,7 +21,7 @@ from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 from centernet.trackers.tracker import Tracker
 
-Look = Callable[[int, Ready, Detections], None]
+OnImage = Callable[[int, Ready, Detections], None]
 Results = Mapping[int | str, Detections]  # by the ids of images
 
 
@@ -34,7 +34,7 @@ def evaluate(
     workers: int = 4,
     phase: str = "test",
     epoch: int | None = None,
-    look: Look | None = None,
+    on_image: OnImage | None = None,
     keep: Callable[[Results], None] | None = None,
     tracker: Tracker | None = None,
 ) -> Evaluation:
@@ -43,8 +43,8 @@ def evaluate(
     Its table goes to the `logger`.
 
     `workers` threads read and prepare images ahead (0: none does). An image that cannot be read is
-    told and left out of the metrics with its objects; a `source` that is strict raises. `look` is
-    called with the index, the prepared image and its detections, `keep` with all of them at the
+    told and left out of the metrics with its objects; a `source` that is strict raises. `on_image`
+    is called with the index, the prepared image and its detections, `keep` with all of them at the
     end. A `tracker` gives identities, video by video; the data set must have videos then.
     """
     if len(source) == 0:
@@ -81,8 +81,8 @@ def evaluate(
             before = video.get(ready.index)
             found = session.track(found)
             results[source.image_id(ready.index)] = found
-            if look is not None:
-                look(ready.index, ready, found)
+            if on_image is not None:
+                on_image(ready.index, ready, found)
             bar.step()
     if not results:
         raise UserError(f"data set {source.info.name}: not one image can be read")

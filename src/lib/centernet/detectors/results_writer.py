@@ -17,7 +17,7 @@ from centernet.io.video_file import VideoFile
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 
-MANY = 20  # pictures that are named one by one
+MANY = 20  # images that are named one by one
 FIRST = 3  # of more, so many are named
 
 

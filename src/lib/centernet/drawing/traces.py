@@ -28,7 +28,7 @@ class Traces:
         self._frame = 0
 
     def draw(self, picture: np.ndarray, found: Detections, threshold: float) -> np.ndarray:
-        """A new picture (H, W, 3) with the tails that end in the objects above `threshold`."""
+        """A new image (H, W, 3) with the tails that end in the objects above `threshold`."""
         self._frame += 1
         found = found.above(threshold)
         identities = [] if found.identities is None else found.identities.tolist()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from centernet.io.meter import Meter, Say
+from centernet.io.meter import Log, Meter
 from centernet.runtime.errors import UserError
 
 BLOCK = 1 << 20  # bytes copied at a time
@@ -42,7 +42,7 @@ class Member:
 
 
 def unpack(
-    path: str | Path, folder: str | Path, *, place: Place = lambda name: name, say: Say = print
+    path: str | Path, folder: str | Path, *, place: Place = lambda name: name, log: Log = print
 ) -> int:
     """Unpack the .zip or .tar(.gz) at `path` into `folder`; the number of files that are its own.
 
@@ -66,7 +66,7 @@ def unpack(
             _check_links(path, folder, [target for _, target in placed])
             _check_room(path, folder, placed)
             with (
-                Meter(f"unpacking {path.name}", total, say) as meter,
+                Meter(f"unpacking {path.name}", total, log) as meter,
                 _fresh(folder / f".{path.name}.unpacking") as fresh,
             ):
                 for member, target in placed:

@@ -1,15 +1,15 @@
-"""Reading an image file: one policy for every kind of picture.
+"""Reading an image file: one policy for every kind of image.
 
 * The result is always (height, width, 3) uint8 in BGR order.
-* Grey pictures are repeated over the three channels; palettes are looked up.
+* Grey images are repeated over the three channels; palettes are looked up.
 * 16 bits a channel become 8 by division by 257 with rounding, so that white stays white. The
   contrast is never stretched: a camera's 12 bits in 16 stay as dark as they were stored.
 * Transparency is dropped, the colours beneath are kept as stored.
-* Floating-point pictures are refused: nothing says what their white is.
-* A file that is missing, cut short or no picture is an `ImageError`; half a picture is never
+* Floating-point images are refused: nothing says what their white is.
+* A file that is missing, cut short or no image is an `ImageError`; half an image is never
   returned.
 * Exif orientation is ignored for data sets, whose annotations are in stored pixels (COCO, Pascal
-  VOC, KITTI), and followed with `upright=True`, for the pictures of a user.
+  VOC, KITTI), and followed with `upright=True`, for the images of a user.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".bmp", ".dib", ".webp", ".tif",
      ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".ras", ".sr", ".jp2", ".gif", ".avif"}
 )  # fmt: skip
-MAX_PIXELS = 178_956_970  # of a picture: what Pillow takes for an attack, too
+MAX_PIXELS = 178_956_970  # of an image: what Pillow takes for an attack, too
 _HEADERS = frozenset({"JPEG", "MPO", "PNG", "BMP", "PPM", "WEBP"})  # decoded to just this size
 
 
@@ -44,7 +44,7 @@ class ImageError(UserError):
 def read_image(path: str | Path, upright: bool = False) -> NDArray[np.uint8]:
     """(height, width, 3) BGR uint8 by the policy at the head of this module.
 
-    `upright` turns the picture as its Exif orientation says. Raises ImageError.
+    `upright` turns the image as its Exif orientation says. Raises ImageError.
     """
     data = _read(path)
     _header(BytesIO(data), path, upright=False)
@@ -73,7 +73,7 @@ def image_size(path: str | Path, upright: bool = False) -> tuple[int, int]:
 def _header(file: IO[bytes], path: str | Path, upright: bool) -> tuple[int, int] | None:
     """(height, width) as Pillow reads it; None where only decoding tells. ImageError if too large.
 
-    OpenCV turns pictures by more than Exif in other formats than JPEG, so they are decoded then.
+    OpenCV turns images by more than Exif in other formats than JPEG, so they are decoded then.
     """
     try:
         with warnings.catch_warnings():
@@ -100,7 +100,7 @@ def _check_kind(path: str | Path) -> None:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return  # told where it is opened
+        return  # reported where it is opened
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
         raise ImageError(f"{path}: cannot be read ({kind}, where an image file is expected)")

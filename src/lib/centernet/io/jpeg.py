@@ -19,7 +19,7 @@ def is_jpeg(data: bytes) -> bool:
 
 
 def is_complete(data: bytes) -> bool:
-    """Whether the end-of-image mark of the picture itself (not of a thumbnail) is there.
+    """Whether the end-of-image mark of the image itself (not of a thumbnail) is there.
 
     Decoders fill what is missing with grey or black and, in some releases of OpenCV, say nothing.
     """

@@ -1,4 +1,4 @@
-"""Writing a picture."""
+"""Writing an image."""
 
 from __future__ import annotations
 

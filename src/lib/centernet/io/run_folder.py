@@ -74,7 +74,7 @@ class RunFolder:
 
     @property
     def findings(self) -> Path:
-        """What the last test found, for the page; its pictures lie beside it."""
+        """What the last test found, for the page; its images lie beside it."""
         return self.path / "report" / "findings.json"
 
     @property
@@ -138,10 +138,10 @@ class RunFolder:
         path = self.path / name
         return _json(path) if path.exists() else None
 
-    def set_aside(self, say: Callable[[str], None]) -> RunFolder | None:
+    def set_aside(self, log: Callable[[str], None]) -> RunFolder | None:
         """Keep a run that has come to a checkpoint under a number, so that another can begin here.
 
-        The folder's new place, told through `say`; None where there is nothing to keep.
+        The folder's new place, told through `log`; None where there is nothing to keep.
         """
         if not self.last.exists():
             return None
@@ -150,7 +150,7 @@ class RunFolder:
             number += 1
         epochs = max((row["epoch"] for row in self.metrics()), default=0)
         self.path.rename(place)
-        say(
+        log(
             f"{self.path} held a run of {epochs} epochs, which is now {place}; --resume would have"
             " gone on with it"
         )

@@ -12,7 +12,7 @@ from centernet.io.run_folder import OPTIONS, RunFolder
 from centernet.options.flag import Flag
 from centernet.runtime.errors import UserError
 
-# What is asked anew at each start.
+# What is asked again at each start.
 # fmt: off
 NOT_RESTORED = frozenset([
     "resume", "load_model", "weights", "test", "debug", "root", "demo", "output", "show", "exp_id",

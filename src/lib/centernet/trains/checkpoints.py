@@ -18,8 +18,8 @@ from centernet.trains.step import Step
 
 
 @dataclass
-class Best:
-    """The best value so far of the metric that a run is judged by; losses are better when lower."""
+class BestMetric:
+    """The best value so far of the metric a run is evaluated by; losses are better when lower."""
 
     metric: str
     value: float | None = None
@@ -47,7 +47,7 @@ class Best:
         return True
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes the checkpoints of a run into `folder`; each of them can be resumed.
 
     `model_last.pth` after every epoch, `model_best.pth` when the metric improved, and
@@ -73,7 +73,7 @@ class Keeper:
     def last(self) -> Path:
         return RunFolder(self.folder).last
 
-    def save(self, step: Step, epoch: int, best: Best, improved: bool) -> None:
+    def save(self, step: Step, epoch: int, best: BestMetric, improved: bool) -> None:
         """Save the end of `epoch`. `model_last.pth` comes last: with it the epoch is over."""
         names = [BEST] if improved else []
         if epoch in self.milestones or (self.every > 0 and epoch % self.every == 0):
@@ -94,7 +94,7 @@ class Keeper:
         for path in self.folder.glob(".model_*.tmp.pth"):
             path.unlink(missing_ok=True)
 
-    def restore(self, checkpoint: Checkpoint, step: Step, best: Best) -> list[str]:
+    def restore(self, checkpoint: Checkpoint, step: Step, best: BestMetric) -> list[str]:
         """Put `step` and `best` back to where `checkpoint` was saved; return lines worth saying.
 
         UserError if the file is not of this network or holds nothing to resume from.

@@ -67,7 +67,7 @@ ALONE = Processes()
 
 @contextmanager
 def join(device: torch.device | str) -> Iterator[Processes]:
-    """Join the processes that the environment tells of; a process by itself is `world` 1.
+    """Join the processes that the environment names; a process by itself is `world` 1.
 
     `device` is the type wanted ("cpu" or "cuda"); with several processes each takes the GPU of its
     LOCAL_RANK. The group is left when the block ends.

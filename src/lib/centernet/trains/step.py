@@ -20,7 +20,7 @@ from centernet.tasks.task import Task
 from centernet.trains.average import Average
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.loader import Batch
-from centernet.trains.on_device import finished_targets, network_input
+from centernet.trains.on_device import complete_targets, network_input
 from centernet.trains.precision import Precision
 
 
@@ -76,7 +76,7 @@ class Step:
         """Take one step; return {"loss": ..., stat: ...} of the whole batch, detached, float32.
 
         A batch holds `input` (B, 3, H, W), `index` (B,) and the targets of the task, or what
-        `finish.finished` makes that of.
+        `on_device.complete_on_device` makes that of.
         """
         targets = [self._targets(part) for part in parts]  # of all: they are counted first
         counts = self._counts(targets)
@@ -137,7 +137,7 @@ class Step:
         return {name: x.contiguous(memory_format=self.memory_format) for name, x in moved.items()}
 
     def _targets(self, batch: Batch) -> Batch:
-        return finished_targets(batch, self.task, self.model.backbone.stride, self.processes.device)
+        return complete_targets(batch, self.task, self.model.backbone.stride, self.processes.device)
 
 
 def _leaves_unused(task: Task, model: CenterNet) -> bool:

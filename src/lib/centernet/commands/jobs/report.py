@@ -20,15 +20,15 @@ def run(options: Options) -> None:
     _write(options, print, other)
 
 
-def report(options: Options, say: Callable[[str], None]) -> None:
-    """Write the page after a training or a test; where it is, or why not, goes to `say`."""
+def report(options: Options, log: Callable[[str], None]) -> None:
+    """Write the page after a training or a test; where it is, or why not, goes to `log`."""
     try:
-        _write(options, say)
+        _write(options, log)
     except UserError as error:
-        say(f"no report: {error}")
+        log(f"no report: {error}")
 
 
-def _write(options: Options, say: Callable[[str], None], other: RunFolder | None = None) -> None:
+def _write(options: Options, log: Callable[[str], None], other: RunFolder | None = None) -> None:
     flags = [*common_flags(), *flags_of(task_options(options.task_name))]
     path = write_report(options.folder, {flag.name: flag.default for flag in flags}, other)
-    say(f"report: {path.absolute()}")
+    log(f"report: {path.absolute()}")

@@ -31,7 +31,7 @@ def run(options: Options) -> None:
 
 
 def train_process(options: Options) -> None:
-    """Train in this process, alone or as one of those that the environment tells of."""
+    """Train in this process, alone or as one of those that the environment names."""
     said: list[str] = [*options.notices]
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     # One of several takes the GPU of its rank among those left visible to it.
@@ -65,7 +65,7 @@ def train_process(options: Options) -> None:
 
 
 def with_old_run_aside(options: Options, said: list[str]) -> Options:
-    """`options` to begin anew with: a run that is in the folder is kept under a number, and told.
+    """`options` to start again with: a run that is in the folder is kept under a number, and told.
 
     Weights to start from that lie in that folder are read from its new place.
     """

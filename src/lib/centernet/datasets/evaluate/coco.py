@@ -59,7 +59,7 @@ def evaluate_coco(
     """COCO's metrics and tables; `results_name` and `classes.json` are written into `folder`.
 
     `results` maps image ids to detections in image pixels; an image without an entry counts as
-    one where nothing was found. Detections with keypoints are judged by their keypoints: "AP" and
+    one where nothing was found. Detections with keypoints are evaluated by keypoints: "AP" and
     its kin are those of object keypoint similarity, with the data set's own sigmas, and the box
     metrics follow as "box_AP" and so on. A metric that nothing in the data can decide is -1.
 

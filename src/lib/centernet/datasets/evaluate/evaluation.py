@@ -21,7 +21,7 @@ class Curve(NamedTuple):
 class Evaluation:
     """The metrics of detections on a data set; nothing is printed: the caller logs `table`.
 
-    metrics: by name, the first is the one that a run is judged by; -1 is one that nothing in the
+    metrics: by name, the first is the one that a run is evaluated by; -1 is one that nothing in the
     data can decide. per_class: the same kind of numbers for each class, {class: {metric: value}}.
     curves: precision over recall of each class at the overlap of `curves_at`. table: the data set's
     usual table as text of several lines.
@@ -35,7 +35,7 @@ class Evaluation:
 
     @property
     def main(self) -> float:
-        """The metric that a run is judged by."""
+        """The metric that a run is evaluated by."""
         return next(iter(self.metrics.values()))
 
     def prefixed(self, prefix: str) -> Evaluation:

@@ -85,7 +85,7 @@ def read_labels(
 ) -> Labels:
     """The objects of one file: annotations of 15 fields or, with `scored`, detections of 16.
 
-    A row that has another number of fields, or a field that is not a finite number, is told to
+    A row that has another number of fields, or a field that is not a finite number, is reported to
     `drop` and left out.
 
     Raises:

@@ -26,7 +26,7 @@ from centernet.structures.objects import Cuboids
 if TYPE_CHECKING:
     from centernet.structures.detections import Detections
 
-OVERLAPS = (0.5, 0.25)  # least overlaps; the first is the one a run is judged by
+OVERLAPS = (0.5, 0.25)  # least overlaps; the first is the one a run is evaluated by
 MEASURES = ("3D", "BEV")
 SOLID_METRICS = ("AP", *(f"{m}_{least:g}" for m in MEASURES for least in OVERLAPS))
 FILE = "cuboids.json"

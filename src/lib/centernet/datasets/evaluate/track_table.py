@@ -47,7 +47,7 @@ def write_tracks(folder: Path, results: Mapping[int | str, Detections]) -> Path:
 def evaluate_tracks(
     truth: Table, info: Info, results: Mapping[int | str, Detections], folder: Path
 ) -> Evaluation:
-    """Each class by itself, in each video; all of them together are what a run is judged by.
+    """Each class by itself, in each video; all of them together are what a run is evaluated by.
 
     Crowds and objects without identity (below 0) do not count, and nothing that falls to them is
     forgiven: the benchmarks' own rules are those of their data sets.

@@ -24,7 +24,7 @@ from centernet.datasets.toy.scene import SPLITS, generator
 from centernet.io.door import read_json
 from centernet.runtime.errors import UserError
 
-VERSION = 4  # of the drawings: raise it whenever they change, and old folders are drawn anew
+VERSION = 4  # of the drawings: raise it whenever they change, and old folders are drawn again
 ABANDONED = 600  # seconds after which nobody is still drawing
 STAMP = "toy.json"  # written last into the folder of a part
 
@@ -102,7 +102,7 @@ def write_toy(
 
 
 def ensure_toy(folder: str | Path, part: str) -> Path:
-    """The folder of a part: as it is if it is whole and of this version, else drawn anew."""
+    """The folder of a part: as it is if it is whole and of this version, else drawn again."""
     folder = Path(folder)
     if read_stamp(folder / part) is None:
         write_toy(folder, parts=[part])
