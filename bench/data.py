@@ -27,7 +27,7 @@ from centernet.datasets.source import Info, Source
 from centernet.geometry.view import View
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
-from centernet.trains.on_device import finished
+from centernet.trains.on_device import complete_on_device
 from centernet.trains.samples import Dataset
 
 NAMES = tuple(f"class {n}" for n in range(80))
@@ -100,7 +100,7 @@ def agree(source: Pictures, whole: Dataset, light: Dataset) -> None:
     image = source.image(3)
     here = whole.see(3, image, view, SIZE, colour)
     batch = default_collate([light.see(3, image, view, SIZE, colour)])
-    done = finished(batch, light.task, 4, torch.device("cpu"))
+    done = complete_on_device(batch, light.task, 4, torch.device("cpu"))
     for sample in (here, {name: value[0] for name, value in done.items()}):
         np.testing.assert_array_equal(sample["hm"], old["hm"])
         for name in ("reg_mask", "ind", "wh", "reg"):

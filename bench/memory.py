@@ -27,7 +27,7 @@ from report import Row, table
 from timer import Ceilings, Ratio, machine
 
 from centernet.detectors.detector import Detector
-from centernet.models.measure import Kept
+from centernet.models.measure import SavedForBackward
 from centernet.models.networks.segment import recompute
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "memory.md"
@@ -60,7 +60,7 @@ def tester(arch: str, side: str, images: int) -> Callable[[], object]:
     if side == OLD:
         eager = published.EagerNetwork(network)
         return torch.inference_mode()(lambda: published.decode(eager(x)))
-    detector = Detector(testing.TASK, network, device="cpu", in_place=True)  # as load_detector
+    detector = Detector.of(testing.TASK, network, device="cpu", in_place=True)  # as load_detector
     x = x.to(memory_format=torch.channels_last)
     return torch.inference_mode()(testing.here(detector, x))
 
@@ -102,7 +102,7 @@ def kept(arch: str, side: str, images: int) -> float:
         network = training.network(arch)
         if side == TWICE:
             recompute(network, arch)
-        with Kept(network) as counted:
+        with SavedForBackward(network) as counted:
             network(torch.empty(images, 3, SIDE, SIDE))
     return counted.bytes / MB
 

@@ -88,7 +88,7 @@ def test_the_error_budget_knows_depth(root: Path, capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out.splitlines()
     start = next(n for n, line in enumerate(said) if line.startswith("perfect "))
     names = [line.split()[0] for line in said[start + 1 : start + 9]]
-    assert names == ["nothing", "hm", "wh", "offset", "dep", "dim", "rot", "everything"]
+    assert names == ["nothing", "hm", "dep", "rot", "dim", "wh", "offset", "everything"]
 
 
 def fault(root: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:

@@ -22,6 +22,7 @@ from centernet.datasets.source import Info
 from centernet.heads.head_map import dense
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES, create_backbone
+from centernet.models.networks.necks import NECKS, NeckOptions
 from centernet.models.pretrained import initialise
 from centernet.options.verbs import VERBS
 from centernet.runtime.errors import UserError
@@ -36,7 +37,7 @@ QUICK = "--input_res 64 --batch_size 4 --num_workers 0 --gpus -1 --weights none"
 @pytest.fixture(autouse=True)
 def _registries() -> Iterator[None]:
     """What an example registers is gone after its test."""
-    registries = (TASKS, BACKBONES, SOURCES, VERBS)
+    registries = (TASKS, BACKBONES, NECKS, SOURCES, VERBS)
     before = [dict(registry) for registry in registries]
     yield
     for registry, entries in zip(registries, before, strict=True):
@@ -117,6 +118,17 @@ def test_a_backbone_takes_its_published_weights(tmp_path: Path) -> None:
     assert maps["hm"].shape == (1, 1, 16, 24)
 
 
+def test_a_neck(tmp_path: Path) -> None:
+    hypercolumn = load("neck").Hypercolumn
+    words = ["--arch", "resnet18+hypercolumn", *write_tiny_coco(tmp_path / "d")]
+    works(tmp_path, "ctdet", words, tmp_path / "d" / "images" / "9.png")
+    neck = hypercolumn((8, 16, 24, 32), (4, 8, 16, 32), NeckOptions((8,)), 8)
+    maps = [torch.rand(1, 8 * n, 128 >> n, 64 >> n) for n in (1, 2, 3, 4)]
+    assert neck(maps).shape == (1, 8, 32, 16)
+    with pytest.raises(UserError, match="--neck_fusion concat: Hypercolumn has sum"):
+        hypercolumn((8, 16), (16, 32), NeckOptions(fusion="concat"), 16)
+
+
 def write_csv(folder: Path) -> None:
     """The tiny set of the other tests as csv files."""
     write_tiny_coco(folder)
@@ -149,11 +161,11 @@ def test_a_data_set_tells_its_faults(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("a.png,1,2,11,12,cat\nb.png,,,,,\na.png,9,9,5,9,cat\n")
     (tmp_path / "val.csv").write_text("a.png,1,2,x,12,cat\na.png,1,2,5,6,dog\n")
     said: list[str] = []
-    train = open_source("csv", "train", tmp_path, echo=said.append)
+    train = open_source("csv", "train", tmp_path, log=said.append)
     assert [train.path(n).name for n in range(2)] == ["a.png", "b.png"]
     np.testing.assert_array_equal(train.objects(0).boxes, [[1, 2, 11, 12]])
     assert len(train.objects(1)) == 0
-    open_source("csv", "val", tmp_path, echo=said.append)
+    open_source("csv", "val", tmp_path, log=said.append)
     assert said == [
         "train.csv: annotation 3, 'a.png': width -4, dropped (--strict to stop)",
         "val.csv: row 1, 'a.png': no box of 4 numbers, dropped (--strict to stop)",
@@ -167,13 +179,14 @@ def test_a_data_set_tells_its_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words", "said"),
     [
-        ("task", ["circle", "--help"], "--radius_weight"),
-        ("backbone", ["ctdet", "--help"], "shufflenetv2"),
-        ("dataset", ["ctdet", "--help"], "csv"),
+        ("task", ["train", "circle", "--help"], "--radius_weight"),
+        ("backbone", ["info", "ctdet"], "| shufflenetv2 |"),
+        ("neck", ["info", "ctdet", "--arch", "resnet18+hypercolumn"], "| resnet18+hypercolumn |"),
+        ("dataset", ["train", "ctdet", "--help"], "csv"),
     ],
 )
 def test_they_are_programs(name: str, words: list[str], said: str) -> None:
-    command = [sys.executable, str(FOLDER / f"{name}.py"), "train", *words]
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert said in done.stdout
@@ -191,8 +204,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["count", "ctdet", *data, "--root", str(tmp_path)]
     assert cli.main([*words, "--part", "val"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["dark", "bright"]
-    assert all(line.endswith(" in 4 images") for line in lines)
+    assert [line.split(":")[0] for line in lines] == ["val", "dark", "bright"]
+    assert all(line.endswith(" in 4 images") for line in lines[1:])
     assert cli.main([*words, "--part", "vals"]) == 2
     assert "count: --part: unknown value 'vals'; did you mean val?" in capsys.readouterr().err
     assert cli.main([*words, "--lr", "1"]) == 0  # as any command that takes a task

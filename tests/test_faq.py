@@ -63,7 +63,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
             ["ctdet", "--exp_id", "a", "--resume", *show],
         ),
         ("train", 2, ["multi_pose", *NEW, *data]),
-        ("train", 2, ["ctdet", "--arch", "res_18", *data, "--offline"]),
+        ("train", 2, ["ctdet", "--arch", "res_18", "--weights", "imagenet", *data, "--offline"]),
         ("train", 2, ["ctdet", "--exp_id", "n", *NEW, *data, *few, "1", "--lr", "1e18"]),
         ("train", 2, ["ctdet", *NEW, *data, "--input_res", "100"]),
         ("train", 0, ["ctdet", "--exp_id", "b", "--load_model", last, *NEW[4:], *other, *few, "1"]),

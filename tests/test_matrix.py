@@ -77,7 +77,7 @@ def test_trains_a_step_and_detects(
     size = small_input(task, model)
     check_step(task, model, source, size)
     for mode, settings in MODES.items():
-        detector = Detector(task, model, input_size=size, device="cpu", **settings)
+        detector = Detector.of(task, model, input_size=size, device="cpu", **settings)
         check_detections(detector, toy(task_name, "val"), mode)
 
 
@@ -111,7 +111,7 @@ def check_step(task: Task, model: CenterNet, source: Source, size: tuple[int, in
 def check_detections(detector: Detector, source: Source, mode: str) -> None:
     """The network's own detections are sound; with the truth put in, the objects are found."""
     check_sound(detect(detector, source, 0))
-    detector.oracle = Oracle(detector.task, oracles_for(detector.task))
+    detector = detector.with_oracle(Oracle(detector.task, oracles_for(detector.task)))
     busy = next(i for i in range(len(source)) if (source.objects(i).classes >= 0).any())
     found = detect(detector, source, busy)
     check_sound(found)
@@ -123,7 +123,7 @@ def check_detections(detector: Detector, source: Source, mode: str) -> None:
 def detect(detector: Detector, source: Source, index: int) -> Detections:
     image, objects = source.image(index), source.objects(index)
     ready = detector.prepare(image, calibration=objects.calibration, objects=objects)
-    return next(detector.finish([ready]))
+    return next(detector.predict([ready]))[1]
 
 
 def check_sound(found: Detections) -> None:

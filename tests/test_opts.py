@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from centernet.options import groups
+from centernet.options.field import option
 from centernet.options.flag import flags_of
+from centernet.options.layers import parse as parse_options
 from centernet.options.options import Options, common_flags, shared_groups
 from centernet.options.parser import Parser, expand
 from centernet.options.published import PUBLISHED
-from centernet.options.verbs import VERBS
+from centernet.options.verbs import VERBS, Verb
 from centernet.opts import FlatOptions, opts
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
@@ -259,7 +262,7 @@ def test_mistakes_are_answered_with_what_was_meant() -> None:
     assert "--input_res, --input_h, --input_w" in complaint("ctdet --input 5")
     assert "name each GPU once" in complaint("ctdet --gpus 0,0")
     assert "-1 alone" in complaint("ctdet --gpus=0,-1")
-    assert "choose from 4" in complaint("ctdet --down_ratio 8")
+    assert "choose from 2, 4, 8, 16" in complaint("ctdet --down_ratio 3")
 
 
 def test_what_has_no_effect_says_so() -> None:
@@ -442,11 +445,17 @@ def test_a_command_has_the_flags_of_its_groups() -> None:
         own = [g for g in verb.groups if g not in shared_groups().values()]
         names = [f.name for group in own for f in flags_of(group)]
         assert len(names) == len(set(names))
-        if verb.takes_task:  # else they would hide the shared ones, which it accepts as well
-            assert not set(names) & {flag.name for flag in common_flags()}
         for group, flags in verb.partly.items():
             assert group in verb.groups
             assert set(flags) <= {flag.name for flag in flags_of(group)}
+
+
+def test_a_flag_of_a_command_hides_the_shared_one_of_its_name() -> None:
+    own = dataclasses.make_dataclass("Own", [("output", str, option("", "a file"))], frozen=True)
+    verb = Verb("write", "Write", (own, groups.Model), lambda options: None, program="write.py")
+    options = parse_options(verb, ["ctdet", "--output", "x"])
+    assert options.of(own).output == "x"
+    assert options.demo.output is None
 
 
 def test_groups_are_typed() -> None:

@@ -78,7 +78,7 @@ def test_the_error_budget_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out.splitlines()
     start = said.index("perfect           AP    gain")
     table = {line.split()[0]: float(line.split()[1]) for line in said[start + 1 : start + 9]}
-    names = ["hm", "wh", "offset", "kps", "hmhp", "hp_offset"]
+    names = ["hm", "wh", "kps", "offset", "hmhp", "hp_offset"]  # in the order of the heads
     assert list(table) == ["nothing", *names, "everything"]
     assert table["everything"] > 0.99
     assert table["nothing"] < 0.1

@@ -10,9 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-LONG = int(
-    os.environ.get("CENTERNET_LONG", "0")
-)  # thousands of inputs a format in place of hundreds
+LONG = bool(os.environ.get("CENTERNET_LONG"))  # thousands of inputs a format, not hundreds
 TRIED = settings(
     max_examples=4000 if LONG else 250,
     deadline=None,

@@ -86,7 +86,7 @@ def fetch(
 ) -> None:
     options = parse(VERBS["get_data"], words.split(), root)
     more = {} if owners is None else {"owners": owners}
-    get_data.get_data(options.of(get_data.GetData), options.data.data_dir, say=said.append, **more)
+    get_data.get_data(options.of(get_data.GetData), options.data.data_dir, log=said.append, **more)
 
 
 @pytest.mark.parametrize("name", OWNERS)

@@ -131,7 +131,7 @@ def test_faults_are_told_when_a_source_is_opened(
 ) -> None:
     write_coco(tmp_path / "t.json", [annotation(17, box=(5, 6, -3, 10))])
     told: list[str] = []
-    open_source("custom", "train", tmp_path, train_json=tmp_path / "t.json", echo=told.append)
+    open_source("custom", "train", tmp_path, train_json=tmp_path / "t.json", log=told.append)
     expected = "t.json: annotation 17, '1.png': width -3, dropped (--strict to stop)"
     assert told == [expected]
     assert capsys.readouterr().err == ""

@@ -44,7 +44,7 @@ def write_list(data: Path, *names: str, folder: str = "ImageSets_3dop", split: s
 
 def opened(data: Path, split: str = "val", **flags: object) -> tuple[KittiSource, list[str]]:
     said: list[str] = []
-    source = open_source("kitti", split, data, echo=said.append, **flags)
+    source = open_source("kitti", split, data, log=said.append, **flags)
     assert isinstance(source, KittiSource)
     return source, said
 

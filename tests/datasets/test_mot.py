@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ def test_films_are_read_exactly_and_measured(films: Path, tmp_path: Path) -> Non
         video.name for video in source.videos
     ]
     assert set(result.per_class) == {video.name for video in source.videos}
+    rows = json.loads((tmp_path / source.results_name).read_text())
+    assert {row["image_id"] for row in rows} == set(range(1, 13))
 
 
 def test_detections_without_identities_are_measured_by_ap(films: Path, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def written(base: Path, text: str, owners: bool = True) -> Path:
 
 
 def test_owners_list(tmp_path: Path) -> None:
-    source = open_source("widerface", "val", written(tmp_path, OWNERS), echo=lambda line: None)
+    source = open_source("widerface", "val", written(tmp_path, OWNERS), log=lambda line: None)
     assert [source.image_id(i) for i in range(3)] == [
         "0--Parade/a.jpg",
         "0--Parade/empty.jpg",
@@ -64,7 +64,7 @@ def test_owners_list(tmp_path: Path) -> None:
 
 
 def test_marked_list_has_landmarks(tmp_path: Path) -> None:
-    source = open_source("widerface", "val", written(tmp_path, MARKED, owners=False), echo=print)
+    source = open_source("widerface", "val", written(tmp_path, MARKED, owners=False), log=print)
     objects = source.objects(0)
     assert source.info.joints == LANDMARKS
     assert source.info.flip_pairs == ((0, 1), (3, 4))

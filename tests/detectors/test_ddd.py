@@ -34,7 +34,7 @@ def detector_of(case: Any, **settings: Any) -> Detector:
     state = {published_key(key): value for key, value in model.state_dict().items()}
     for key, value in case.inputs.items():
         state[key.removeprefix("override.")].copy_(torch.from_numpy(np.array(value)))
-    return Detector(
+    return Detector.of(
         task,
         model,
         input_size=tuple(params["input_hw"]),
@@ -45,7 +45,7 @@ def detector_of(case: Any, **settings: Any) -> Detector:
 
 
 def detect(detector: Detector, image: np.ndarray, camera: np.ndarray | None) -> Detections:
-    return next(detector.finish([detector.prepare(image, calibration=camera)]))
+    return next(detector.predict([detector.prepare(image, calibration=camera)]))[1]
 
 
 @pytest.mark.parametrize("case", cases("detectors/ddd"))
@@ -119,7 +119,8 @@ def test_every_image_of_a_batch_has_its_own_camera() -> None:
     near, far = np.array(case.params["calib"]), np.array(case.params["calib"])
     far[0, 3] += 180.4 * 2  # two metres to the side
     detector = detector_of(case, batch_size=2)
-    found = list(detector.finish([detector.prepare(image, calibration=c) for c in (near, far)]))
+    each = [detector.prepare(image, calibration=c) for c in (near, far)]
+    found = [one for _, one in detector.predict(each)]
     assert found[0].cuboids is not None
     assert found[1].cuboids is not None
     moved = found[0].cuboids.locations - found[1].cuboids.locations

@@ -13,6 +13,7 @@ import torch
 
 from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
+from centernet.heads import peak_scan
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES
 from centernet.runtime.errors import UserError
@@ -33,7 +34,7 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 def spot_detector(**more: Any) -> Detector:
-    return Detector(TASK, SpotNet(), device="cpu", **more)  # type: ignore[arg-type]
+    return Detector.of(TASK, SpotNet(), device="cpu", **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -53,7 +54,7 @@ def test_boxes_lie_on_the_spots(mode: str) -> None:
 
 def test_mirrored_image_gives_mirrored_boxes() -> None:
     """Pixel x of the canvas goes to width - 1 - x, so a cell's middle lies half a pixel off 0.5."""
-    detector = Detector(TASK, SpotNet(offset=0.375), flip_test=True, keep_res=True, device="cpu")  # type: ignore[arg-type]
+    detector = Detector.of(TASK, SpotNet(offset=0.375), flip_test=True, keep_res=True, device="cpu")  # type: ignore[arg-type]
     image = spots_image((96, 160), *SPOTS)  # needs no padding on its right
     image = cv2.copyMakeBorder(image, 0, 0, 0, 0, cv2.BORDER_CONSTANT)
     plain, mirrored = (detector.detect(np.ascontiguousarray(i)) for i in (image, image[:, ::-1]))
@@ -87,7 +88,7 @@ def test_what_is_no_number_is_an_error(where: str, folder: Path) -> None:
             return maps
 
     paths = sorted(folder.glob("*.png"))[:2]
-    detector = Detector(TASK, Broken(), device="cpu", batch_size=2)  # type: ignore[arg-type]
+    detector = Detector.of(TASK, Broken(), device="cpu", batch_size=2)  # type: ignore[arg-type]
     culprit = paths[0] if where == "all images" else paths[1]
     with pytest.raises(UserError, match=f"{culprit.name}: the network gives scores that are not"):
         detector.detect(paths)
@@ -169,7 +170,7 @@ def test_warming_up_leaves_no_trace(folder: Path, monkeypatch: pytest.MonkeyPatc
     cold, warm = spot_detector(), spot_detector()
     monkeypatch.setattr(warm.task, "camera", lambda size: pytest.fail("no image is there yet"))
     seen: list[tuple[int, ...]] = []
-    warm.model.register_forward_pre_hook(lambda model, inputs: seen.append(inputs[0].shape))
+    warm.engine.model.register_forward_pre_hook(lambda model, inputs: seen.append(inputs[0].shape))
     warm.warm_up()
     assert len(seen) == 1
     assert warm.timings.images == 0
@@ -180,15 +181,35 @@ def test_warming_up_leaves_no_trace(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert warm.timings.images == 1
 
 
+def compiled() -> dict[str, int]:
+    """How many forms of each function of the scan numba has compiled or loaded."""
+    functions = vars(peak_scan).items()
+    return {name: len(f.signatures) for name, f in functions if hasattr(f, "signatures")}
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_nothing_is_compiled_at_the_first_picture(flip_test: bool) -> None:
+    task = Ctdet(Info("three", ("a", "b", "c"), (1, 2, 3), resolution=(64, 96)))
+    model = create_model("mobilenetv3", task.heads)
+    detector = Detector.of(task, model, device="cpu", input_size=(64, 96), flip_test=flip_test)
+    detector.warm_up()
+    before = compiled()
+    assert before
+    random = np.random.default_rng(0)
+    for image in (random.integers(0, 256, (70, 90, 3)), np.full((64, 64, 3), 255)):
+        detector.detect(image.astype(np.uint8))
+    assert compiled() == before
+
+
 def test_images_of_one_shape_share_a_batch() -> None:
     images = [spots_image(size, (30, 30, 0)) for size in ((60, 90), (100, 60), (64, 80), (98, 62))]
     fixed = spot_detector(batch_size=3)
     fixed.detect(images)
-    assert [shape[0] for shape in fixed.model.batches] == [3, 1]
+    assert [shape[0] for shape in fixed.engine.model.batches] == [3, 1]
     kept = spot_detector(batch_size=2, keep_res=True, flip_test=True)
     kept.detect(images)
     # Padded to multiples of 32; the mirrored images double the batch.
-    assert sorted(kept.model.batches) == [(2, 3, 64, 96), (2, 3, 96, 96), (4, 3, 128, 64)]
+    assert sorted(kept.engine.model.batches) == [(2, 3, 64, 96), (2, 3, 96, 96), (4, 3, 128, 64)]
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +219,7 @@ def resnet() -> Detector:
     model = create_model("res_18", task.heads)
     for head in model.heads.values():
         torch.nn.init.normal_(head[-1].weight, std=0.5)
-    return Detector(task, model, device="cpu")
+    return Detector.of(task, model, device="cpu")
 
 
 @pytest.mark.parametrize("keep_res", [False, True])
@@ -208,9 +229,9 @@ def test_batches_change_nothing(resnet: Detector, keep_res: bool) -> None:
     images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
     runs = []
     for batch_size in (1, 4):
-        detector = Detector(
+        detector = Detector.of(
             resnet.task,
-            resnet.model,
+            resnet.engine.model,
             device="cpu",
             flip_test=True,
             keep_res=keep_res,
@@ -228,7 +249,7 @@ def test_layout_and_precision(resnet: Detector) -> None:
     image = np.random.default_rng(2).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     heats = []
     for more in ({}, {"channels_last": True}, {"amp": "bf16"}):
-        detector = Detector(resnet.task, resnet.model, device="cpu", **more)
+        detector = Detector.of(resnet.task, resnet.engine.model, device="cpu", **more)
         heats.append(detector.maps(detector.prepare(image).scales)["hm"].whole().numpy())
     plain, turned, coarse = heats
     np.testing.assert_allclose(turned, plain, atol=1e-4)
@@ -253,7 +274,7 @@ def test_every_architecture_in_every_mode(arch: str) -> None:
             torch.nn.init.zeros_(parameter)
     image = np.random.default_rng(3).integers(0, 256, (30, 50, 3), dtype=np.uint8)
     for mode in MODES.values():
-        found = Detector(task, model, device="cpu", k=20, **mode).detect(image)
+        found = Detector.of(task, model, device="cpu", k=20, **mode).detect(image)
         assert isinstance(found, Detections)
         assert 0 < len(found) <= 100
         assert len(found) == 20 or mode.get("nms") or "scales" in mode

@@ -60,7 +60,7 @@ class Grey(Source):
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     task = Ctdet(INFO)
-    return Detector(task, create_model("mobilenetv3", task.heads), device="cpu", batch_size=2)
+    return Detector.of(task, create_model("mobilenetv3", task.heads), device="cpu", batch_size=2)
 
 
 def run(detector: Detector, source: Source, tmp_path: Path, **more: object) -> dict[str, float]:
@@ -75,7 +75,7 @@ def test_each_image_gets_its_own_result(detector: Detector, tmp_path: Path, work
         source,
         tmp_path,
         workers=workers,
-        look=lambda index, ready, found: looked.append((index, ready.image_size)),
+        on_image=lambda index, ready, found: looked.append((index, ready.image_size)),
     )
     assert found == {"AP": 0.5}
     assert {name: result.image_size for name, result in source.seen.items()} == {

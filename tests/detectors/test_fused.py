@@ -86,8 +86,8 @@ def detectors(name: str, arch: str | None = None, **settings: Any) -> tuple[Dete
     model = make_model(task, arch or ARCHS[name])
     size = (127, 191) if name == "triplet" else (128, 192)
     common = {"input_size": size, "device": "cpu", **settings}
-    plain = Detector(task, model, fuse=False, **common)
-    return Detector(task, model, **common), plain
+    plain = Detector.of(task, model, fuse=False, **common)
+    return Detector.of(task, model, **common), plain
 
 
 CUBOIDS = ("dimensions", "locations", "rotations", "alphas", "depths")
@@ -140,7 +140,7 @@ def test_the_same_detections(name: str, mode: str) -> None:
     ready = plain.prepare(image)
     for scale in ready.scales:  # before soft-NMS, in which a last digit may decide a row's fate
         found, expected = (
-            detector._detect_batch([scale], [ready.calibration])[0] for detector in (fast, plain)
+            detector.predict_batch([scale], [ready.calibration])[0] for detector in (fast, plain)
         )
         agree(found, expected)
 
@@ -149,12 +149,12 @@ def test_the_same_detections(name: str, mode: str) -> None:
 def test_heads_that_are_read_at_places_are_computed_there(name: str) -> None:
     fast, plain = detectors(name)
     assert fast.task.sparse == SPARSE[name]
-    assert fast._sparse() == SPARSE[name]
-    assert plain._sparse() == frozenset()
+    assert fast.engine.lazy_heads == SPARSE[name]
+    assert plain.engine.lazy_heads == frozenset()
     x = torch.randn(1, 3, 96, 96).to(memory_format=torch.channels_last)
-    raw, put_off = fast.model.last_maps(x, fast.task.sparse)
+    raw, put_off = fast.engine.model.last_maps(x, fast.task.sparse)
     assert set(put_off) == SPARSE[name]
-    whole = fast.model(x, last_only=True)[-1]
+    whole = fast.engine.model(x, last_only=True)[-1]
     assert set(raw) | set(put_off) == set(whole)
     assert all(maps[n].shape == whole[n].shape for maps in (raw, put_off) for n in maps)
 
@@ -164,7 +164,7 @@ def test_heads_that_are_read_at_places_are_computed_there(name: str) -> None:
 def test_values_of_a_sparse_map(name: str, k: int) -> None:
     """At corners and edges too, and of so many places that all of the map is computed."""
     fast, _ = detectors(name)
-    task, model = fast.task, fast.model
+    task, model = fast.task, fast.engine.model
     x = torch.randn(4, 3, 96, 64).to(memory_format=torch.channels_last)
     with torch.inference_mode():
         sparse, whole = (task.activate(*model.last_maps(x, s)) for s in (task.sparse, ()))
@@ -182,7 +182,9 @@ def test_values_of_a_sparse_map(name: str, k: int) -> None:
 
 def test_what_the_flip_test_averages() -> None:
     fast, _ = detectors("ddd")
-    maps = fast.task.activate(*fast.model.last_maps(torch.randn(2, 3, 64, 64), fast.task.sparse))
+    maps = fast.task.activate(
+        *fast.engine.model.last_maps(torch.randn(2, 3, 64, 64), fast.task.sparse)
+    )
     merged = fast.task.merge_flip(maps)
     kinds = {name: type(merged[name]) for name in SPARSE["ddd"]}
     assert kinds.pop("reg") is Lazy
@@ -212,8 +214,8 @@ def test_heads_of_another_form_are_computed_whole() -> None:
 
 def test_half_precision_is_that_of_the_network() -> None:
     fast, plain = detectors("ctdet", amp="bf16")
-    assert {p.dtype for p in fast.model.parameters()} == {torch.bfloat16}
-    assert {p.dtype for p in plain.model.parameters()} == {torch.float32}
+    assert {p.dtype for p in fast.engine.model.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in plain.engine.model.parameters()} == {torch.float32}
     image = np.random.default_rng(2).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     heats = [d.maps(d.prepare(image).scales)["hm"].whole().numpy() for d in (fast, plain)]
     assert heats[0].dtype == np.float32
@@ -223,7 +225,7 @@ def test_half_precision_is_that_of_the_network() -> None:
 def test_the_network_that_was_given_is_left_alone() -> None:
     task = make_task("ctdet")
     model = make_model(task, "mobilenetv3").train()
-    Detector(task, model, device="cpu", input_size=(64, 64), amp="bf16")
+    Detector.of(task, model, device="cpu", input_size=(64, 64), amp="bf16")
     assert model.training
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
@@ -235,8 +237,8 @@ def test_the_weights_of_a_network_that_is_given_away_are_there_once() -> None:
     with torch.inference_mode():
         expected = model.eval()(x)[-1]
     before = len(model.state_dict())
-    detector = Detector(task, model, device="cpu", input_size=(64, 64), in_place=True)
-    assert detector.model is model
+    detector = Detector.of(task, model, device="cpu", input_size=(64, 64), in_place=True)
+    assert detector.engine.model is model
     assert len(model.state_dict()) < before
     with torch.inference_mode():
         torch.testing.assert_close(model(x)[-1], expected, atol=1e-4, rtol=1e-4)

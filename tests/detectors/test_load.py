@@ -80,11 +80,11 @@ def test_the_file_alone_is_enough(saved: Path) -> None:
 
 def test_the_weights_are_those_of_the_file_unless_folded(saved: Path) -> None:
     weights = read_checkpoint(saved).weights
-    plain = load_detector(saved, device="cpu", fuse=False).model
+    plain = load_detector(saved, device="cpu", fuse=False).engine.model
     loaded = plain.state_dict()
     assert list(loaded) == list(weights)
     assert all(torch.equal(loaded[key], value) for key, value in weights.items())
-    folded = load_detector(saved, device="cpu").model
+    folded = load_detector(saved, device="cpu").engine.model
     assert not any("running_mean" in key for key in folded.state_dict())
     x = torch.randn(1, 3, 64, 96)
     with torch.inference_mode():

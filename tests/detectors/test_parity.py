@@ -43,7 +43,7 @@ def detector_of(case: Any) -> Detector:
     model = create_model(params["arch"], task.heads)
     fill(model, params["weights_seed"], params["feature_scale"], case.inputs)
     side = flags.value("--input_res", "512")
-    return Detector(
+    return Detector.of(
         task,
         model,
         mean=MEAN,

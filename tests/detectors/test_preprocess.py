@@ -12,7 +12,7 @@ import torch
 from centernet.datasets.framing import SquareFraming
 from centernet.datasets.published import PUBLISHED
 from centernet.detectors.colours import colour_table, looked_up
-from centernet.detectors.preprocess import Preprocess, as_image, to_batch
+from centernet.detectors.preprocess import Preprocess, as_image, to_batch, with_mirrored
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
 from tests.detectors.recorded import MEAN, STD, image_of
@@ -49,7 +49,8 @@ def test_input_as_recorded(case: Any) -> None:
     image = image_of(params)
     scale = params["scale"]
     prepared = preprocess_of(params)(image, scale)
-    batch = to_batch([prepared.input], "--flip_test" in params["args"]).numpy()
+    batch = to_batch([prepared.input])
+    batch = (with_mirrored(batch) if "--flip_test" in params["args"] else batch).numpy()
     batch = np.ascontiguousarray(batch)  # so that NumPy's float32 means are as exact as recorded
     assert list(batch.shape) == params["shape"]
     assert batch.dtype == np.float32
@@ -80,7 +81,7 @@ def test_colours_by_the_table_are_those_by_arithmetic() -> None:
     seen = looked_up(image[:, ::-1], colour_table(MEAN, STD))
     expected = ((image[:, ::-1] / 255 - MEAN) / STD).astype(np.float32).transpose(2, 0, 1)
     assert np.array_equal(seen, expected)
-    alone, both = to_batch([seen]), to_batch([seen, seen], mirrored=True)
+    alone, both = to_batch([seen]), with_mirrored(to_batch([seen, seen]))
     assert alone.is_contiguous(memory_format=torch.channels_last)
     assert both.is_contiguous(memory_format=torch.channels_last)
     assert both.shape == (4, 3, 9, 7)

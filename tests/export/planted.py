@@ -61,14 +61,15 @@ def lively(arch: str, task: Task) -> CenterNet:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # statistics of all that it is shown
-        if isinstance(module, DCN):
-            nn.init.normal_(module.conv_offset_mask.weight, std=0.05)
-    side = 2 * (model.backbone.pad + 1)
-    model.train()(torch.randn(2, 3, side, side))
+        if isinstance(module, DCN):  # offsets below a cell: of ten, rounding moves maps
+            weight = module.conv_offset_mask.weight
+            nn.init.normal_(weight, std=0.3 * weight[0].numel() ** -0.5)
+    side = 4 * (model.backbone.pad + 1)  # enough places that no variance is nearly nothing
+    model.train()(torch.randn(8, 3, side, side))
     for name in task.heads:
         for stage in range(model.backbone.stages):
             last = [m for m in model.head(name, stage).modules() if isinstance(m, nn.Conv2d)][-1]
-            nn.init.normal_(last.weight, std=2 * last.weight[0].numel() ** -0.5)
+            nn.init.normal_(last.weight, std=last.weight[0].numel() ** -0.5)
     return model.eval()
 
 

@@ -15,6 +15,8 @@ from centernet.heads.losses import AtCentres, Loss, Targets, l2
 from centernet.heads.term import Term, UncertaintyWeights
 from centernet.models.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from centernet.models.model import CenterNet
+from centernet.models.spec import ModelSpec
+from centernet.options.groups import Train
 from centernet.tasks.ctdet import Ctdet
 from centernet.trains.step import Step
 from tests.tasks.recorded import make_task
@@ -102,10 +104,10 @@ def test_weights_of_the_terms_may_be_learned(tmp_path: Any, monkeypatch: Any) ->
     task = Balanced(plain.info, plain.options)
     monkeypatch.setattr(
         "centernet.builders.training.create_model",
-        lambda arch, heads, head_conv: CenterNet(TinyBackbone(), heads),
+        lambda spec, heads: CenterNet(TinyBackbone(), heads),
     )
-    settings = type("Settings", (), {"arch": "", "head_conv": -1, "checkpoint_activations": False})
-    model = make_network(settings(), task)  # type: ignore[arg-type]
+    spec = ModelSpec("mobilenetv3", task=task.name)
+    model = make_network(spec, Train(), task)
     s = dict(model.named_parameters())
     names = [name for name in s if name.startswith("criterion.")]
     assert len(names) == 2

@@ -47,7 +47,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def unpack(path: Path, folder: Path, **more: object) -> int:
-    return archive.unpack(path, folder, say=lambda line: None, **more)
+    return archive.unpack(path, folder, log=lambda line: None, **more)
 
 
 MAKERS = [(zipped, "a.zip"), (tarred, "a.tar"), (tarred, "a.tar.gz")]

@@ -19,7 +19,7 @@ from centernet.runtime.errors import UserError
 from tests.loopback import Loopback, loopback
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
-fetch = partial(download.fetch, pause=0.0, say=lambda line: None)
+fetch = partial(download.fetch, pause=0.0, log=lambda line: None)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_dropped_connections_are_taken_up_where_they_broke(
     remote = server.offer("a.bin", CONTENT)
     server.drops, server.drop_after = 6, 150_000  # more than would be tried without progress
     said: list[str] = []
-    assert fetch(remote, tmp_path, say=said.append).read_bytes() == CONTENT
+    assert fetch(remote, tmp_path, log=said.append).read_bytes() == CONTENT
     starts = [0 if r is None else int(r[6:-1]) for _, r in server.asked]
     assert starts == [150_000 * i for i in range(7)]
     assert "the connection ended after 150000 of 1000000 bytes; going on from" in said[0]
@@ -69,7 +69,7 @@ def test_what_was_left_of_another_file_is_not_mixed_in(server: Loopback, tmp_pat
     (tmp_path / "a.bin").unlink()
     (tmp_path / "a.bin.part").write_bytes(b"\0" * 400_000)  # no tag: only the digest tells
     said: list[str] = []
-    assert fetch(remote, tmp_path, say=said.append).read_bytes() == CONTENT
+    assert fetch(remote, tmp_path, log=said.append).read_bytes() == CONTENT
     assert any("starting over" in line for line in said)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from centernet.models.measure import Living, cost, flops, peak, shapes_of
+from centernet.models.measure import PeakMemory, cost, flops, peak, shapes_of
 from centernet.models.networks.DCNv2 import DCN
 
 COCO = {"hm": 80, "wh": 2, "reg": 2}
@@ -55,7 +55,7 @@ def test_maps_alive_at_once() -> None:
 
 
 def test_views_are_not_counted_twice() -> None:
-    with Living() as living:
+    with PeakMemory() as living:
         x = torch.empty(100, device="meta")
         y = x.view(10, 10).t()
         del x, y

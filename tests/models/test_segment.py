@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from centernet.models.fuse import fused
-from centernet.models.measure import Kept
+from centernet.models.measure import SavedForBackward
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.hourglass import Hourglass, residuals
 from centernet.models.networks.segment import Segment, buffers_kept, outermost, recompute
@@ -69,13 +69,13 @@ def test_a_published_hourglass_too() -> None:
 def test_only_the_input_of_a_segment_is_kept() -> None:
     plain, twice = both_ways(nn.Sequential(residuals([8, 8, 8])))
     x = torch.randn(2, 8, 16, 16)
-    with Kept(plain) as kept:
+    with SavedForBackward(plain) as kept:
         plain(x)
     # Of each block: what goes into either convolution and either BN; the last sum is rectified.
     # BN also keeps two numbers a channel, and the means it updates.
     maps = 2 * 4 + 1
     assert kept.bytes == maps * x.nbytes + 4 * 4 * 8 * 4
-    with Kept(twice) as less:
+    with SavedForBackward(twice) as less:
         twice(x)
     assert less.bytes == x.nbytes
 
@@ -87,7 +87,7 @@ def test_an_hourglass_keeps_less_than_a_quarter() -> None:
         x = torch.empty(1, 3, 256, 256)
         counts = []
         for model in (plain, twice):
-            with Kept(model) as kept:
+            with SavedForBackward(model) as kept:
                 stages = model(x)
             counts.append(kept.bytes)
             del stages

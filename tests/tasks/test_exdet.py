@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from centernet.geometry.view import View
 from centernet.heads import grouping
-from centernet.heads.grouping import aggregate_edges, group
+from centernet.heads.grouping import Groups, aggregate_edges, group
 from centernet.heads.head_map import dense
 from centernet.heads.peaks import Peaks
 from centernet.models.model import create_model
@@ -133,6 +133,12 @@ def one_by_one(
     return sorted(found, reverse=True)
 
 
+def group_of(peaks: Peaks, centre: torch.Tensor, **settings: Any) -> Groups:
+    """The groups of one image."""
+    one = Peaks(*(field[None] for field in peaks))
+    return Groups(*(field[0] for field in group(one, centre[None], **settings)))
+
+
 @pytest.mark.parametrize("agnostic", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_grouping_equals_trying_all(
@@ -144,14 +150,14 @@ def test_grouping_equals_trying_all(
     settings = {"agnostic": agnostic, "scores_thresh": 0.3, "center_thresh": 0.2}
     for cells in (7, 1 << 20):  # one triple at a time, all at once
         monkeypatch.setattr(grouping, "CELLS", cells)
-        found = group(peaks, centre, limit=len(wanted) + 5, **settings)
+        found = group_of(peaks, centre, limit=len(wanted) + 5, **settings)
         rows = zip(found.members, found.classes.tolist(), found.scores.tolist(), strict=True)
         ours = {tuple(m.tolist()): (index, score) for m, index, score in rows if score > 0}
         assert {m: index for m, (index, _) in ours.items()} == {m: i for _, i, m in wanted}
         for score, _, m in wanted:  # nearly equal scores may change places by a rounding
             assert ours[m][1] == pytest.approx(score, abs=1e-6)
         assert (found.scores.diff() <= 0).all()
-        few = group(peaks, centre, limit=10, **settings)
+        few = group_of(peaks, centre, limit=10, **settings)
         torch.testing.assert_close(few.scores, found.scores[:10])
 
 
@@ -174,7 +180,7 @@ def test_memory_does_not_follow_the_fourth_power_of_k() -> None:
             return out
 
     with Watch():
-        found = group(
+        found = group_of(
             peaks,
             torch.ones(1, 40, 40),
             agnostic=False,
@@ -347,17 +353,40 @@ def test_rows_that_are_none_do_not_reach_the_image() -> None:
 
 
 def test_decoding_exports() -> None:
-    """Fixed shapes come out although the number of candidates depends on the maps."""
+    """For any number of images of any size, without operators whose results depend on the maps."""
     task = make_task("exdet", "coco", ["--aggr_weight", "0.1"], 2)
 
     class Decoder(torch.nn.Module):
         def forward(self, maps: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             return task.decode(dense(maps), 9)
 
-    program = torch.export.export(Decoder(), (random_maps(task, 1),), strict=False)
-    other = random_maps(task, 2)
-    for name, value in program.module()(other).items():
-        torch.testing.assert_close(value, task.decode(dense(other), 9)[name])
+    h, w = (torch.export.Dim(name, min=4) for name in "hw")
+    sides = {0: torch.export.Dim("b"), 2: h, 3: w}
+    example = {name: value.expand(2, -1, -1, -1) for name, value in random_maps(task, 1).items()}
+    program = torch.export.export(
+        Decoder(), (example,), dynamic_shapes=({n: sides for n in example},)
+    )
+    assert not [n for n in program.graph.nodes if "nonzero" in str(n.target)]
+    for images, size in ((1, (24, 16)), (3, (20, 40))):
+        torch.manual_seed(images)
+        other = {n: torch.rand(images, h.channels, *size) for n, h in task.heads.items()}
+        found = task.decode(dense(other), 9)
+        assert (found["scores"] > 0).sum() > 100
+        for name, value in program.module()(other).items():
+            torch.testing.assert_close(value, found[name], msg=name)
+
+
+def test_an_image_of_a_batch_is_grouped_as_alone() -> None:
+    task = make_task("exdet", "coco", [], 2)
+    maps = [random_maps(task, seed) for seed in range(3)]
+    both = task.decode(dense({n: torch.cat([m[n] for m in maps]) for n in task.heads}), 12)
+    for image, own in enumerate(maps):
+        alone = task.decode(dense(own), 12)
+        torch.testing.assert_close(both["scores"][image], alone["scores"][0], rtol=0, atol=0)
+        count = int((alone["scores"] > 0).sum())
+        assert count > 20
+        ours, wanted = both["boxes"][image, :count], alone["boxes"][0, :count]
+        torch.testing.assert_close(ours.sort(0).values, wanted.sort(0).values)
 
 
 def test_weights_of_extremenet_fit() -> None:

@@ -54,7 +54,7 @@ def detector(task: str, flags: list[str], **settings: object) -> Detector:
     torch.manual_seed(0)
     made = make_task(task, {"ctdet": "coco", "multi_pose": "coco_hp"}[task], flags)
     model = create_model("mobilenetv3", made.heads)
-    return Detector(made, model, input_size=(96, 128), device="cpu", **settings)  # type: ignore[arg-type]
+    return Detector.of(made, model, input_size=(96, 128), device="cpu", **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_with_all_heads_perfect_a_new_network_is_right(task: str, flags: list[st
     for mode in ({}, {"keep_res": True}, {"flip_test": True}):
         judge = detector(task, flags, **mode)
         objects = people()
-        wrong = next(judge.finish([judge.prepare(IMAGE, objects=objects)]))
+        wrong = next(judge.predict([judge.prepare(IMAGE, objects=objects)]))[1]
         assert wrong.scores.max() < 0.9
-        judge.oracle = Oracle(judge.task, oracles_for(judge.task))
-        found = next(judge.finish([judge.prepare(IMAGE, objects=objects)])).select(slice(2))
+        judge = judge.with_oracle(Oracle(judge.task, oracles_for(judge.task)))
+        found = next(judge.predict([judge.prepare(IMAGE, objects=objects)]))[1].select(slice(2))
         order = np.argsort(found.boxes[:, 0])
         assert (found.scores == 1).all()
         np.testing.assert_allclose(found.boxes[order], objects.boxes, atol=0.01)
@@ -96,7 +96,7 @@ def test_one_perfect_head_leaves_the_others_alone() -> None:
     judge = detector("ctdet", [])
     prepared = judge.prepare(IMAGE, objects=people()).scales
     before = whole(judge.maps(prepared))
-    judge.oracle = Oracle(judge.task, ["wh"])
+    judge = judge.with_oracle(Oracle(judge.task, ["wh"]))
     after = whole(judge.maps(judge.prepare(IMAGE, objects=people()).scales))
     assert torch.equal(before["hm"], after["hm"])
     assert torch.equal(before["reg"], after["reg"])
@@ -108,7 +108,7 @@ def test_one_perfect_head_leaves_the_others_alone() -> None:
 
 def test_an_image_without_objects_keeps_what_was_predicted() -> None:
     judge = detector("multi_pose", [])
-    judge.oracle = Oracle(judge.task, ["wh", "kps", "hp_offset"])
+    judge = judge.with_oracle(Oracle(judge.task, ["wh", "kps", "hp_offset"]))
     plain = whole(judge.maps(judge.prepare(IMAGE).scales))
     empty = whole(judge.maps(judge.prepare(IMAGE, objects=Objects.empty()).scales))
     assert all(torch.equal(plain[name], empty[name]) for name in plain)
@@ -202,8 +202,9 @@ def test_the_budget_measures_the_network_itself_last() -> None:
     judge = detector("ctdet", [])
     seen: list[list[str]] = []
 
-    def measure() -> float:
-        seen.append([] if judge.oracle is None else judge.oracle.heads)
+    def measure(tested: Detector) -> float:
+        assert tested.engine is judge.engine
+        seen.append([] if tested.oracle is None else tested.oracle.heads)
         return 0.25 + 0.125 * len(seen[-1])
 
     budget = error_budget(judge, measure)

@@ -200,7 +200,7 @@ def test_run_as_recorded(case: Any) -> None:
     plain = make_task("triplet", "coco", [])
     task = Triplet(plain.info, plain.options, recorded=True)
     settings = {"scales": params["scales"], "flip_test": params["flip"], "limit": 128}
-    detector = Detector(task, model, mean=MEAN, device="cpu", **settings)
+    detector = Detector.of(task, model, mean=MEAN, device="cpu", **settings)
     image = recipe().make_image(params["image_seed"], *params["image_hw"])
     for scale in params["scales"]:
         prepared = detector.preprocess(image, scale)

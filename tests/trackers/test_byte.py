@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from centernet.structures.detections import Detections
 from centernet.trackers.byte import ByteRule, ByteTracker
 from centernet.trackers.reid import ReidRule, ReidTracker
 from centernet.trackers.roster import Roster, Track, boxes_of
+from centernet.trackers.shaped import Shaped
 from tests.parity_cases import cases
 
 
@@ -136,3 +138,32 @@ def test_reid_is_the_recorded_one(case: Any) -> None:
         tracks = tracker.step(dets[here, 1:5], dets[here, 5], looks[here])
         record.add(frame, tracks, tracker.roster)
     record.compare(case.outputs, boxes=1e-3)
+
+
+@pytest.mark.parametrize("case", cases("tracking/fairmot/tracker", where=_sequences))
+def test_reid_writes_the_recorded_lines(case: Any) -> None:
+    p, dets, looks = case.params, case.inputs["dets"], case.inputs["embeddings"]
+    rule = ReidRule(
+        conf_thres=p["conf_thres"],
+        most=p["K"],
+        track_buffer=p["track_buffer"],
+        frame_rate=p["frame_rate"],
+        resurrect=True,
+    )
+    tracker = Shaped(ReidTracker(rule), 100, 1.6)
+    rows = []
+    for frame in range(1, p["frames"] + 1):
+        here = dets[:, 0] == frame
+        found = Detections(
+            dets[here, 1:5],
+            dets[here, 5],
+            np.zeros(here.sum()),
+            columns={"embeddings": looks[here]},
+        )
+        tracked = tracker.update(found)
+        assert tracked.identities is not None
+        for identity, (x1, y1, x2, y2) in zip(tracked.identities, tracked.boxes, strict=True):
+            rows.append([frame, identity, x1, y1, x2 - x1, y2 - y1])
+    assert len(rows) == p["mot_text_lines"]
+    recorded = [list(map(float, line.split(",")))[:6] for line in p["mot_text_first_lines"]]
+    np.testing.assert_allclose(rows[: len(recorded)], recorded, atol=1e-3)

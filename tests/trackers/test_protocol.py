@@ -112,3 +112,56 @@ def test_fifty_objects_take_two_milliseconds() -> None:
         best = min(best, time.perf_counter() - start)
     print(f"{best * 1e3:.2f} ms")
     assert best < 2e-3
+
+
+def _with(found: Detections, **columns: np.ndarray) -> Detections:
+    return replace(found, columns=columns)
+
+
+def test_displacements_lead_across_a_jump() -> None:
+    tracker = CenterTracker()
+    still = np.zeros((2, 2), np.float32)
+    first = tracker.update(_with(_moving(0, [0, 0]), displacements=still))
+    moved = _moving(0, [0, 0])
+    moved = replace(moved, boxes=moved.boxes + np.float32([60, 60, 60, 60]))  # one onto the other
+    jump = np.full((2, 2), -60, np.float32)
+    second = tracker.update(_with(moved, displacements=jump))
+    assert first.identities is not None
+    assert second.identities is not None
+    assert second.identities.tolist() == first.identities.tolist() == [1, 2]
+    assert second.columns["displacements"].shape == (2, 2)
+
+
+@pytest.mark.parametrize("make", [ReidTracker, LightningTracker])
+def test_embeddings_tell_who_is_who(make: Callable[[], Tracker]) -> None:
+    tracker = make()
+    looks = np.eye(2, 8, dtype=np.float32)
+    for _ in range(4):
+        first = tracker.update(_with(_moving(0, [0, 0]), embeddings=looks))
+    assert first.identities is not None
+    near = _moving(0, [0, 0])
+    near = replace(near, boxes=near.boxes + np.float32([1, 1, 1, 1]))
+    turned = tracker.update(_with(near.select([1, 0]), embeddings=looks[::-1]))
+    assert turned.identities is not None
+    known = dict(zip(first.boxes[:, 1].round(-1), first.identities, strict=True))
+    again = dict(zip(turned.boxes[:, 1].round(-1), turned.identities, strict=True))
+    assert known == again
+
+
+def test_identities_survive_fifteen_hidden_frames() -> None:
+    rng = np.random.default_rng(0)
+    survived = []
+    for _ in range(60):
+        start, step = rng.uniform(0, 200, 2), rng.uniform(-6, 6, 2)
+        size = rng.uniform((25, 50), (50, 100))
+        hidden = range(20, 20 + int(rng.integers(1, 16)))
+        tracker, ids = ByteTracker(), []
+        for frame in range(50):
+            corner = start + step * frame
+            box = np.concatenate([corner, corner + size]) + rng.normal(0, 1.0, 4)
+            found = Detections(box[None], [0.9], [0])
+            tracked = tracker.update(found.select([]) if frame in hidden else found)
+            assert tracked.identities is not None
+            ids += tracked.identities.tolist()
+        survived.append(set(ids) == {1})
+    assert np.mean(survived) >= 0.8

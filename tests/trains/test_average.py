@@ -47,7 +47,7 @@ def test_resumed_run_has_the_same_average(tmp_path: Path) -> None:
     make_trainer(tmp_path / "whole", epochs=3, norm=True, decay=0.9).run()
     make_trainer(tmp_path / "part", epochs=1, norm=True, decay=0.9).run()
     trainer = make_trainer(tmp_path / "part", epochs=3, norm=True, decay=0.9)
-    trainer.resume(read_checkpoint(trainer.keeper.last))
+    trainer.resume(read_checkpoint(trainer.checkpoints.last))
     trainer.run()
     assert_same_files(tmp_path / "whole", tmp_path / "part")
 
@@ -70,7 +70,7 @@ def test_average_begun_or_given_up_on_resuming_is_said(
     first = make_trainer(tmp_path, epochs=1, decay=before)
     first.run()
     trainer = make_trainer(tmp_path, epochs=2, decay=after)
-    trainer.resume(read_checkpoint(trainer.keeper.last))
+    trainer.resume(read_checkpoint(trainer.checkpoints.last))
     for a, b in zip(first.step.model.parameters(), trainer.step.model.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert "average" in trainer.voice.lines[-1]
+    assert "average" in trainer.logger.lines[-1]

@@ -11,7 +11,7 @@ import torch
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.models.checkpoint import read_checkpoint
 from centernet.trains.loader import EpochLoader
-from centernet.trains.on_device import finished, map_colours
+from centernet.trains.on_device import complete_on_device, map_colours
 from centernet.trains.samples import Dataset
 from tests.trains.tiny import SEED, SIZE, Squares, make_model, make_trainer
 
@@ -40,7 +40,7 @@ def test_a_finished_batch_is_the_whole_one(augmentation: Augmentation, workers: 
     ]
     for whole, light in zip(*(loader.epoch(2) for loader in loaders), strict=True):
         assert light["image"].dtype == torch.uint8
-        done = finished(light, task, 4, CPU)
+        done = complete_on_device(light, task, 4, CPU)
         assert set(done) == set(whole)
         torch.testing.assert_close(done.pop("input"), whole.pop("input"), rtol=0, atol=2e-6)
         assert all(torch.equal(done[name], whole[name]) for name in whole)
@@ -48,7 +48,7 @@ def test_a_finished_batch_is_the_whole_one(augmentation: Augmentation, workers: 
 
 def test_a_whole_batch_is_left_as_it_is() -> None:
     batch = {"input": torch.rand(2, 3, 4, 4), "hm": torch.rand(2, 1, 1, 1), "index": [3, 4]}
-    done = finished(batch, make_model()[0], 4, CPU)
+    done = complete_on_device(batch, make_model()[0], 4, CPU)
     assert all(done[name] is batch[name] for name in batch)
 
 
@@ -71,7 +71,7 @@ def test_training_is_the_same_to_rounding_and_resumes_exactly(tmp_path: Path) ->
     make_trainer(tmp_path / "light", epochs=3, data=squares(True), accumulate=2).run()
     make_trainer(tmp_path / "parts", epochs=1, data=squares(True), accumulate=2).run()
     rest = make_trainer(tmp_path / "parts", epochs=3, data=squares(True), accumulate=2)
-    rest.resume(read_checkpoint(rest.keeper.last))
+    rest.resume(read_checkpoint(rest.checkpoints.last))
     rest.run()
     whole, light, parts = (weights(tmp_path / name) for name in ("whole", "light", "parts"))
     for name, value in light.items():

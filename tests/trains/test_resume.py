@@ -17,7 +17,7 @@ import torch
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
-from centernet.trains.checkpoints import Best
+from centernet.trains.checkpoints import BestMetric
 from centernet.trains.precision import Precision
 from tests.trains.tiny import falling_metric, make_model, make_trainer
 
@@ -65,8 +65,8 @@ def kill_once(folder: Path, workers: int, wait: float) -> int:
 
 def check_kills(folder: Path, kills: int, workers: int) -> None:
     whole, killed = folder / "whole", folder / "killed"
-    voice = Logger(whole, tensorboard=False, stream=io.StringIO())
-    make_trainer(whole, epochs=EPOCHS, norm=True, voice=voice).run()
+    logger = Logger(whole, tensorboard=False, stream=io.StringIO())
+    make_trainer(whole, epochs=EPOCHS, norm=True, logger=logger).run()
     waits = np.random.default_rng().uniform(0.05, 0.5 + workers, kills)
     print(f"killed after {waits} seconds")
     codes = [kill_once(killed, workers, float(wait)) for wait in waits]
@@ -117,7 +117,7 @@ def test_resumed_after_each_epoch(tmp_path: Path, options: dict[str, Any]) -> No
             tmp_path / "parts", epochs=epoch, norm=True, validate=False, **options
         )
         if epoch > 1:
-            trainer.resume(read_checkpoint(trainer.keeper.last))
+            trainer.resume(read_checkpoint(trainer.checkpoints.last))
             assert trainer.epoch == epoch - 1
         trainer.run()
     whole = read_checkpoint(tmp_path / "whole" / "model_last.pth")
@@ -185,7 +185,7 @@ def test_finished_run_says_how_to_extend(tmp_path: Path) -> None:
     again = make_trainer(tmp_path, epochs=2)
     again.resume(read_checkpoint(tmp_path / "model_last.pth"))
     again.run()
-    assert again.voice.lines[-1] == (
+    assert again.logger.lines[-1] == (
         "already complete: 2 of 2 epochs; use --num_epochs N to extend"
     )
     assert (tmp_path / "model_last.pth").read_bytes() == before
@@ -195,7 +195,7 @@ def test_changed_settings_are_said(tmp_path: Path) -> None:
     make_trainer(tmp_path, epochs=1).run()
     other = make_trainer(tmp_path, epochs=2, batch_size=6)
     other.resume(read_checkpoint(tmp_path / "model_last.pth"))
-    assert other.voice.lines[-1].endswith(
+    assert other.logger.lines[-1].endswith(
         "at epoch 1: loaded 18/18; batch_size was 4 before and is 6 from here on"
     )
 
@@ -226,7 +226,7 @@ def test_interruption_keeps_the_last_whole_epoch(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         second.run()
     assert (tmp_path / "model_last.pth").read_bytes() == before
-    assert second.voice.lines[-1] == (
+    assert second.logger.lines[-1] == (
         f"interrupted; {tmp_path / 'model_last.pth'} holds epoch 2."
         " To go on: python main.py ctdet --resume"
     )
@@ -241,7 +241,7 @@ def test_interruption_of_the_first_epoch(tmp_path: Path) -> None:
     trainer.loader.data.sample = interrupt
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
-    assert "nothing to resume" in trainer.voice.lines[-1]
+    assert "nothing to resume" in trainer.logger.lines[-1]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -253,7 +253,7 @@ def test_leftovers_of_a_kill_are_removed(tmp_path: Path) -> None:
 
 
 def test_best_by_metric_and_by_loss() -> None:
-    best = Best("AP")
+    best = BestMetric("AP")
     assert [best.improve({"AP": ap}) for ap in (0.1, 0.3, 0.2, float("nan"), 0.4)] == [
         True,
         True,
@@ -261,9 +261,9 @@ def test_best_by_metric_and_by_loss() -> None:
         False,
         True,
     ]
-    lowest = Best("loss")
+    lowest = BestMetric("loss")
     assert [lowest.improve({"loss": x}) for x in (3.0, 2.0, 2.5, 1.0)] == [True, True, False, True]
-    part = Best("hm_loss")
+    part = BestMetric("hm_loss")
     assert [part.improve({"hm_loss": x}) for x in (3.0, 2.0, 2.5)] == [True, True, False]
     assert not best.improve({})
     with pytest.raises(UserError, match="--metric AP: validation gives only loss, AR"):
@@ -278,5 +278,5 @@ def test_best_checkpoint_follows_the_metric(tmp_path: Path) -> None:
     trainer.run()
     assert read_checkpoint(tmp_path / "model_best.pth").epoch == 6
     assert read_checkpoint(tmp_path / "model_last.pth").training["best"]["value"] == 0.75
-    validated = [(e, f["AP"]) for e, phase, f in trainer.voice.figures if phase == "val"]
+    validated = [(e, f["AP"]) for e, phase, f in trainer.logger.figures if phase == "val"]
     assert validated == list(values.items())

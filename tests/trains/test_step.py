@@ -59,7 +59,7 @@ def test_accumulated_parts_are_one_large_batch(
     assert_close(final(large), final(parts))
     moved = [(start[k] - v).abs().max() for k, v in parts.step.model.state_dict().items()]
     assert max(moved) > 1e-2
-    assert parts.voice.losses() == pytest.approx(large.voice.losses(), rel=1e-5)
+    assert parts.logger.losses() == pytest.approx(large.logger.losses(), rel=1e-5)
 
 
 def test_accumulation_with_a_short_last_group(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_accumulation_with_a_short_last_group(tmp_path: Path) -> None:
     )
     trainer.run()
     assert sizes == [4, 4, 4]
-    assert len(trainer.voice.steps) == 2
+    assert len(trainer.logger.steps) == 2
 
 
 JOBS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -111,7 +111,7 @@ def test_two_processes_are_one_on_the_same_global_batch(
     assert_close(one.step.model.state_dict(), two.weights)
     assert two.training["best"]["value"] == one.best.value
     losses = torch.load(two_processes / job / "losses.pth", weights_only=True)
-    assert losses == pytest.approx(one.voice.losses(), rel=1e-5)
+    assert losses == pytest.approx(one.logger.losses(), rel=1e-5)
 
 
 @pytest.mark.slow

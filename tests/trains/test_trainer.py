@@ -13,7 +13,7 @@ import torch._dynamo
 from centernet.models.checkpoint import read_checkpoint
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
-from centernet.trains.trainer import Length, Trainer
+from centernet.trains.trainer import RunLength, Trainer
 from tests.trains.tiny import make_data, make_model, make_trainer
 
 
@@ -152,16 +152,16 @@ def test_other_runtime_errors_pass(tmp_path: Path) -> None:
 def test_figures_of_every_epoch(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, epochs=3)
     trainer.run()
-    assert [row[:2] for row in trainer.voice.figures] == [
+    assert [row[:2] for row in trainer.logger.figures] == [
         (1, "train"),
         (2, "train"),
         (2, "val"),
         (3, "train"),
         (3, "val"),
     ]
-    rates = [row[2]["lr"] for row in trainer.voice.figures if row[1] == "train"]
+    rates = [row[2]["lr"] for row in trainer.logger.figures if row[1] == "train"]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4])
-    assert set(trainer.voice.figures[2][2]) == {"loss", "hm_loss", "wh_loss", "off_loss"}
+    assert set(trainer.logger.figures[2][2]) == {"loss", "hm_loss", "wh_loss", "off_loss"}
 
 
 def test_validation_does_not_depend_on_when_it_runs(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_validation_does_not_depend_on_when_it_runs(tmp_path: Path) -> None:
 
 
 def test_iterations_can_be_limited(tmp_path: Path) -> None:
-    length = Length(epochs=1, iterations=2, val_intervals=5)
+    length = RunLength(epochs=1, iterations=2, val_intervals=5)
     trainer = make_trainer(tmp_path, length=length, batch_size=2, validate=False)
     trainer.run()
-    assert len(trainer.voice.steps) == 2
+    assert len(trainer.logger.steps) == 2
 
 
 def test_evaluation_sees_the_network_in_evaluation_mode(tmp_path: Path) -> None:
@@ -204,12 +204,12 @@ def test_squares_are_learned(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, epochs=30, rate=0.01, validate=False)
     trainer.schedule = type(trainer.schedule)(0.01, ())
     trainer.run()
-    losses = trainer.voice.losses()
+    losses = trainer.logger.losses()
     assert losses[-1] < 0.6 * losses[0]
 
 
 def test_the_projects_logger_is_a_voice(tmp_path: Path) -> None:
-    make_trainer(tmp_path, epochs=1, voice=Logger(tmp_path, tensorboard=False)).run()
+    make_trainer(tmp_path, epochs=1, logger=Logger(tmp_path, tensorboard=False)).run()
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
     assert "epoch 1 | train | loss" in (tmp_path / "log.txt").read_text()
 

@@ -25,7 +25,7 @@ from centernet.models.networks import Backbone
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
 from centernet.trains.average import Average
-from centernet.trains.checkpoints import Best, Keeper
+from centernet.trains.checkpoints import BestMetric, CheckpointWriter
 from centernet.trains.distributed import ALONE, Processes, join
 from centernet.trains.loader import EpochLoader
 from centernet.trains.optimisers import adam
@@ -33,7 +33,7 @@ from centernet.trains.samples import Dataset
 from centernet.trains.schedules import MultiStep
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
-from centernet.trains.trainer import Length, Trainer
+from centernet.trains.trainer import RunLength, Trainer
 
 SEED = 5
 SIZE = (32, 32)
@@ -147,14 +147,14 @@ def make_trainer(
     norm: bool = False,
     optimizer: type[torch.optim.Optimizer] | None = None,
     workers: int = 0,
-    voice: Any = None,
+    logger: Any = None,
     processes: Processes = ALONE,
     accumulate: int = 1,
     data: Any = None,
     rate: float = 1e-3,
     validate: bool = True,
     every: int = 0,
-    length: Length | None = None,
+    length: RunLength | None = None,
     metric: str = "loss",
     evaluate: Any = None,
     decay: float = 0.0,
@@ -181,10 +181,12 @@ def make_trainer(
         Step(task, model, learner, processes=processes, average=average, **options),
         schedule,
         EpochLoader(data, batch_size, seed=SEED, workers=workers, processes=processes),
-        Keeper(folder, {"task": "ctdet", "arch": "tiny"}, {"batch_size": batch_size}, every=every),
-        Notes() if voice is None else voice,
-        Best(metric),
-        length or Length(epochs, val_intervals=2, accumulate=accumulate),
+        CheckpointWriter(
+            folder, {"task": "ctdet", "arch": "tiny"}, {"batch_size": batch_size}, every=every
+        ),
+        Notes() if logger is None else logger,
+        BestMetric(metric),
+        length or RunLength(epochs, val_intervals=2, accumulate=accumulate),
         seed=SEED,
         name=lambda index: f"squares/{index:03}.png",
         val_loader=val_loader if validate else None,
@@ -206,7 +208,7 @@ def train_processes(folder: Path, jobs: dict[str, tuple[int, dict[str, Any]]]) -
             )
             trainer.run()
             if processes.main:
-                torch.save(trainer.voice.losses(), folder / name / "losses.pth")
+                torch.save(trainer.logger.losses(), folder / name / "losses.pth")
 
 
 def main() -> None:
@@ -216,19 +218,19 @@ def main() -> None:
     plain = {"optimizer": torch.optim.SGD, "rate": 0.05} if "plain" in sys.argv else {}
     torch.set_num_threads(1)
     with join("cpu") as processes:
-        voice = Logger(folder, rank=processes.rank, tensorboard=False)
+        logger = Logger(folder, rank=processes.rank, tensorboard=False)
         trainer = make_trainer(
             folder,
             epochs=epochs,
             norm=not plain,
             workers=workers,
-            voice=voice,
+            logger=logger,
             processes=processes,
             **plain,
         )
-        if trainer.keeper.last.exists():
-            trainer.resume(read_checkpoint(trainer.keeper.last))
-        voice.write("ready")
+        if trainer.checkpoints.last.exists():
+            trainer.resume(read_checkpoint(trainer.checkpoints.last))
+        logger.write("ready")
         trainer.run()
 
 

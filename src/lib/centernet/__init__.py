@@ -13,14 +13,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from centernet.detectors.build import build_centernet
     from centernet.detectors.load import load_detector
     from centernet.structures.detections import Detections
 
 __version__ = "0.1.0"
-__all__ = ["Detections", "__version__", "load_detector"]
+__all__ = ["Detections", "__version__", "build_centernet", "load_detector"]
 
 _HOMES = {
     "Detections": "centernet.structures.detections",
+    "build_centernet": "centernet.detectors.build",
     "load_detector": "centernet.detectors.load",
 }
 

@@ -198,9 +198,7 @@ def test_hotcoco_gives_the_same_statistics(tmp_path: Path, kind: str) -> None:
     source = open_coco(root / "annotations" / f"{kind}_val2017.json", root / "val2017")
     results = jittered(source, seed=1)
     slow = evaluate_coco(source.table, source.info, results, tmp_path).metrics
-    fast = evaluate_coco(
-        source.table, source.info, results, tmp_path, backend="hotcoco"
-    ).metrics
+    fast = evaluate_coco(source.table, source.info, results, tmp_path, backend="hotcoco").metrics
     assert list(slow) == list(fast)
     np.testing.assert_allclose(list(fast.values()), list(slow.values()), atol=1e-10)
     empty = evaluate_coco(source.table, source.info, {}, tmp_path, backend="hotcoco")

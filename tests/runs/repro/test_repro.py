@@ -305,7 +305,7 @@ def test_edited_detections(run: FabricatedRun) -> None:
     whole(run)
     run.change("results.json", "0.4", "0.5")
     assert [row.status for row in rows(run)][2:] == ["within the band", "not trusted"]
-    assert rows(run)[3].reason == "results.json is no longer what was judged"
+    assert rows(run)[3].reason == "results.json is no longer what was evaluated"
 
 
 def test_a_folder_without_a_record(run: FabricatedRun) -> None:

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from centernet.detectors.load import check_task
 from centernet.export.opening import facts_of, is_exported
-from centernet.io.meter import Say
+from centernet.io.meter import Log
 from centernet.models.checkpoint import Checkpoint, read_checkpoint
 from centernet.models.zoo import ZOO, locate, remote_named
 from centernet.options.options import Options
 from centernet.runtime.errors import UserError
 
 
-def open_checkpoint(options: Options, say: Say = print) -> Checkpoint:
+def open_checkpoint(options: Options, log: Log = print) -> Checkpoint:
     """The checkpoint of --load_model: a path, a published name or an address, fetched if need be.
 
     What is published of it stands in for what the file does not say of itself.
     """
     model = options.model
-    path, known = locate(model.load_model, options.root / "models", offline=model.offline, say=say)
+    path, known = locate(model.load_model, options.root / "models", offline=model.offline, log=log)
     checkpoint = read_checkpoint_or_file(path)
     return replace(checkpoint, description={**known, **checkpoint.description})
 
@@ -63,9 +63,11 @@ def named_checkpoint(options: Options) -> Checkpoint:
     return checkpoint
 
 
-def as_checkpoint_says(
+def fill_from_checkpoint(
     options: Options, checkpoint: Checkpoint | None, names: Sequence[str]
 ) -> Options:
-    """`options` with those of `names` that were not given taken from the checkpoint's words."""
-    said = {} if checkpoint is None else checkpoint.description
-    return options.changed(**{n: said[n] for n in names if said.get(n) and n not in options.given})
+    """`options` with those of `names` that were not given taken from the checkpoint."""
+    known = {} if checkpoint is None else checkpoint.description
+    return options.changed(
+        **{n: known[n] for n in names if known.get(n) and n not in options.given}
+    )

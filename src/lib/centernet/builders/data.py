@@ -35,11 +35,13 @@ def open_part(data: Data, task: type[Task], split: str, logger: Logger) -> Sourc
         data.dataset,
         split,
         data.data_dir,
-        echo=logger.write,
+        log=logger.write,
         wanted=task.needs,
         **{name: str(v) if isinstance(v, Path) else v for name, v in flags.items()},
     )
     check_fits(task, source.info)
+    for line in source.read:
+        logger.write(f"{split}: {line}")
     return source
 
 
@@ -63,7 +65,7 @@ def check_fits(task: type[Task], info: Info) -> None:
 def check_joints(task: type[Task], trained: Info, other: Info) -> None:
     """Raise UserError unless joints that the task needs are the same in both parts of the data.
 
-    In another order each would be judged as another.
+    In another order each would be evaluated as another.
     """
     if "keypoints" in task.needs and list(trained.joints) != list(other.joints):
         first, second = (_counted("joints", info.joints) for info in (trained, other))

@@ -8,20 +8,24 @@ from typing import Any
 
 import torch
 
-from centernet.builders.checkpoint import as_checkpoint_says
+from centernet.builders.checkpoint import fill_from_checkpoint
+from centernet.builders.findings import keep_evaluation, keep_findings
+from centernet.builders.network import network_spec
+from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector
 from centernet.detectors.error_budget import budget_lines, error_budget
-from centernet.detectors.evaluation import Look, evaluate
+from centernet.detectors.evaluation import OnImage, Results, evaluate
 from centernet.detectors.load import load_detector
 from centernet.detectors.preprocess import Ready
 from centernet.detectors.sketches import Sketches
-from centernet.export.file_detector import FileDetector
+from centernet.export.file_engine import file_detector
 from centernet.export.opening import is_exported, open_file
 from centernet.geometry.view import Size, divisible
 from centernet.models.checkpoint import Checkpoint
+from centernet.models.description import info_of
 from centernet.models.model import CenterNet
 from centernet.options import groups
 from centernet.options.flag import flags_of
@@ -39,9 +43,9 @@ def make_detector(
 ) -> Detector:
     """The detector of `checkpoint`, for data of `info`, else for what it learned itself."""
     if is_exported(checkpoint.path):
-        return file_detector(options, checkpoint)
+        return exported_detector(options, checkpoint)
     said = checkpoint.description
-    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv", "dataset"))
+    options = fill_from_checkpoint(options, checkpoint, ("arch", "head_conv", "dataset"))
     own = {
         flag.name: getattr(options.task, flag.name)
         for flag in flags_of(type(options.task))
@@ -50,11 +54,13 @@ def make_detector(
     if info is None and "class_names" not in said:
         info = _published_facts(options, checkpoint)
     task = TASKS[options.task_name]
-    resolution = tuple(said.get("input_size") or task.resolution(info, options.task))
+    facts = info or info_of(said)
+    assert facts is not None  # what the file says of its classes, or what is published of them
+    resolution = tuple(said.get("input_size") or task.resolution(facts, options.task))
     return load_detector(
         checkpoint,
         task=options.task_name,
-        arch=options.model.arch,
+        arch=network_spec(options.model, checkpoint),
         head_conv=options.model.head_conv,
         info=info,
         flags=own,
@@ -64,7 +70,7 @@ def make_detector(
     )
 
 
-def file_detector(options: Options, checkpoint: Checkpoint) -> FileDetector:
+def exported_detector(options: Options, checkpoint: Checkpoint) -> Detector:
     """The detector that runs an exported file as the options ask."""
     runtime = options.runtime
     assert checkpoint.path is not None
@@ -83,7 +89,7 @@ def file_detector(options: Options, checkpoint: Checkpoint) -> FileDetector:
     size = options.input.size(opened.card.input_size) if sizes else None
     keep_res = options.input.keep_res or (False if sizes else None)
     flags = flags_of(type(options.task))
-    return FileDetector(
+    return file_detector(
         opened,
         checkpoint.name,
         flags={f.name: getattr(options.task, f.name) for f in flags if f.name in options.given},
@@ -153,9 +159,15 @@ def run_test(
     """
     names = perfect_heads(options.oracle)
     if names:
-        detector.oracle = Oracle(detector.task, names)
+        detector = detector.with_oracle(Oracle(detector.task, names))
     ahead = not options.evaluate.not_prefetch_test
-    return evaluate(
+
+    def keep(results: Results) -> None:
+        if phase == "test" and not options.evaluate.error_budget:
+            threshold = options.drawing.vis_thresh
+            keep_findings(options.folder, detector, source, results, threshold)
+
+    evaluation = evaluate(
         detector,
         source,
         options.save_dir,
@@ -163,8 +175,12 @@ def run_test(
         workers=options.batches.num_workers if ahead else 0,
         phase=phase,
         epoch=epoch,
-        look=make_look(options, detector, source),
+        on_image=make_image_callback(options, detector, source),
+        keep=keep,
+        tracker=make_tracker(options.track, source.info.num_classes),
     )
+    keep_evaluation(options.folder, evaluation)
+    return evaluation
 
 
 def perfect_heads(asked: groups.Oracle) -> list[str]:
@@ -181,8 +197,8 @@ def run_budget(
         raise UserError("--error_budget tries every --eval_oracle_... by itself: leave those out")
     evaluations: list[Evaluation] = []
 
-    def measure() -> float:
-        evaluations.append(run_test(options, detector, source, logger, epoch=epoch))
+    def measure(tested: Detector) -> float:
+        evaluations.append(run_test(options, tested, source, logger, epoch=epoch))
         return evaluations[-1].main
 
     budget = error_budget(detector, measure)
@@ -192,16 +208,16 @@ def run_budget(
     return last
 
 
-def make_look(options: Options, detector: Detector, source: Source) -> Look | None:
+def make_image_callback(options: Options, detector: Detector, source: Source) -> OnImage | None:
     """What --debug draws of each image that is tested on."""
     if options.drawing.debug == 0:
         return None
     sketches = make_sketches(options, detector)
 
-    def look(index: int, ready: Ready, found: Detections) -> None:
+    def draw(index: int, ready: Ready, found: Detections) -> None:
         sketches.draw(str(source.image_id(index)), source.image(index), ready, found)
 
-    return look
+    return draw
 
 
 def make_sketches(options: Options, detector: Detector) -> Sketches:

@@ -11,18 +11,18 @@ from collections.abc import Callable
 import torch
 
 from centernet.builders.checkpoint import (
-    as_checkpoint_says,
     awaited_download,
+    fill_from_checkpoint,
     named_checkpoint,
     open_checkpoint,
 )
 from centernet.builders.data import open_part, tested_part
 from centernet.builders.detection import make_detector
+from centernet.builders.network import network_spec
 from centernet.builders.training import make_trainer
 from centernet.datasets import not_yet_made
 from centernet.detectors.results_writer import ResultWriter
-from centernet.io.stream import open_stream
-from centernet.models.networks import create_backbone
+from centernet.io.stream import open_videos
 from centernet.models.pretrained import classifier
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
@@ -31,7 +31,7 @@ from centernet.tasks import TASKS
 from centernet.trains.distributed import Processes
 from centernet.trains.trainer import Trainer
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def explain_training(options: Options) -> None:
@@ -46,11 +46,11 @@ def explain_training(options: Options) -> None:
         options = options.changed(load_model="", weights="none")
     elif options.model.load_model:
         checkpoint = open_checkpoint(options)
-    options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
+    options = fill_from_checkpoint(options, checkpoint, ("arch", "head_conv"))
     data, task = options.data, TASKS[options.task_name]
     drawn = not_yet_made(data.dataset, data.data_dir, task.needs)
     if drawn is not None:
-        create_backbone(options.model.arch)
+        network_spec(options.model, checkpoint).backbone()
         logger.write(f"data: {drawn} is drawn first; what depends on it is not checked")
     else:
         # On this device a network has shapes but no numbers: it takes neither time nor memory.
@@ -75,7 +75,7 @@ def explain_test(options: Options, awaited: bool = False) -> None:
     missing = awaited and options.model.load_model == str(last) and not last.exists()
     download = awaited_download(options)
     checkpoint = None if missing or download else named_checkpoint(options)
-    options = as_checkpoint_says(options, checkpoint, ("dataset",))
+    options = fill_from_checkpoint(options, checkpoint, ("dataset",))
     data, task = options.data, TASKS[options.task_name]
     drawn = not_yet_made(data.dataset, data.data_dir, task.needs)
     if drawn is not None:
@@ -102,15 +102,16 @@ def explain_test(options: Options, awaited: bool = False) -> None:
 def explain_demo(options: Options) -> None:
     """Say what demo.py would do; UserError for what would stop it."""
     logger = _begin(options)
-    stream = open_stream(options.demo.demo)
-    ResultWriter.spare_the_originals(options.output_dir, stream)
+    streams = open_videos(options.demo.demo)
+    if len(streams) == 1:  # several go into folders of their own
+        ResultWriter.spare_the_originals(options.output_dir, streams[0])
     device = choose_devices(options.machine.gpus, logger.write)[0]
     said = awaited_download(options)
     if said is None:
         checkpoint = named_checkpoint(options)
         make_detector(options, checkpoint, torch.device("cpu"))
         said = f"{checkpoint.name}, epoch {checkpoint.epoch}"
-    count = len(stream)
+    count = sum(len(stream) for stream in streams)
     logger.write(f"pictures: {options.demo.demo}" + (f", {count} in all" if count else ""))
     logger.write(f"checkpoint: {said}")
     logger.write(f"device: {device}")
@@ -125,18 +126,18 @@ def _begin(options: Options) -> Logger:
     return logger
 
 
-def _without_download(options: Options, say: Say) -> Options:
+def _without_download(options: Options, log: Log) -> Options:
     """`options` that start from random weights where ImageNet's would have to be fetched."""
     if options.model.load_model or options.train.weights != "imagenet":
         return options
-    published = create_backbone(options.model.arch).pretrained
+    published = network_spec(options.model).backbone().pretrained
     if published is None:
         return options
     remote = classifier(published)
     path = options.root / "models" / remote.name
     if path.exists() or options.model.offline:
         return options
-    say(
+    log(
         f"weights: {remote.url} is downloaded to {path.absolute()} first; random ones stand in here"
     )
     return options.changed(weights="none")
@@ -145,7 +146,7 @@ def _without_download(options: Options, say: Say) -> Options:
 def _facts(options: Options, trainer: Trainer, devices: int) -> list[str]:
     step, loader, info = trainer.step, trainer.loader, trainer.step.task.info
     millions = sum(weight.numel() for weight in step.model.parameters()) / 1e6
-    height, width = loader.data.size
+    height, width = trainer.checkpoints.description["input_size"]
     held = ", validated on none" if trainer.val_loader is None else (
         f", {len(trainer.val_loader.data)} to validate on"
     )  # fmt: skip
@@ -155,8 +156,8 @@ def _facts(options: Options, trainer: Trainer, devices: int) -> list[str]:
     return [
         f"data: {info.name}, {len(loader.data)} images to train on{held}, {len(info.class_names)}"
         " classes",
-        f"network: {options.model.arch}, {millions:.2f} million parameters, input {height} x"
-        f" {width}",
+        f"network: {network_spec(options.model).arch}, {millions:.2f} million parameters,"
+        f" input {height} x {width}",
         f"schedule: epoch {trainer.epoch + 1} to {train.num_epochs}, {len(loader)} batches each,"
         f" {batch} over {devices} device{'s' if devices > 1 else ''}, learning rate {train.lr:g},"
         f" a tenth after {drops}",

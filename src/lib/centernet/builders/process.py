@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from centernet.detectors.detector import Detector
-from centernet.export.file_detector import FileDetector
-from centernet.models.networks.DCNv2 import DCN
-from centernet.models.networks.DCNv2.backends import describe_backend, use_backend
+from centernet.models.networks.DCNv2.backends import use_backend
 from centernet.options.groups import Machine
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
@@ -16,7 +12,7 @@ from centernet.runtime.device import choose_devices
 from centernet.runtime.private import keep_compilers_private
 
 
-def settle(machine: Machine) -> None:
+def configure_process(machine: Machine) -> None:
     """Set what PyTorch keeps per process: threads, cuDNN's search, the deformable convolution.
 
     And where its compilers keep their results.
@@ -26,20 +22,6 @@ def settle(machine: Machine) -> None:
         torch.set_num_threads(machine.threads)
     torch.backends.cudnn.benchmark = not machine.not_cuda_benchmark
     use_backend(None if machine.dcn == "auto" else machine.dcn)
-
-
-def place_of(detector: Detector, device: torch.device) -> str:
-    """Where `detector` computes, in words."""
-    if isinstance(detector, FileDetector):
-        card = detector.runtime.card
-        return f"{detector.runtime.name} ({card.precision}, {card.sizes})"
-    return where_it_runs(detector.model, device)
-
-
-def where_it_runs(model: nn.Module, device: torch.device) -> str:
-    """The device and, if the network has deformable convolutions, what computes them there."""
-    deformable = any(isinstance(layer, DCN) for layer in model.modules())
-    return f"{device}; {describe_backend(device.type)}" if deformable else str(device)
 
 
 def make_logger(options: Options, rank: int = 0) -> Logger:
@@ -56,7 +38,7 @@ def make_logger(options: Options, rank: int = 0) -> Logger:
 
 def one_device(options: Options, logger: Logger) -> torch.device:
     """The device of a command that runs in one process."""
-    settle(options.machine)
+    configure_process(options.machine)
     for line in options.notices:
         logger.write(line)
     devices = choose_devices(options.machine.gpus, logger.write)

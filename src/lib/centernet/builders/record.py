@@ -45,7 +45,7 @@ def record_test(
     metrics: Mapping[str, float],
     device: torch.device,
 ) -> None:
-    """Record the figures of `checkpoint` and the file of the detections that they were taken of.
+    """Record the metrics of `checkpoint` and the file of the detections that they were taken of.
 
     `sha256` is the hash of its file when it was read: a training beside the test may replace it.
     """
@@ -64,5 +64,5 @@ def record_test(
 
 def _asked(options: Options) -> dict[str, Any]:
     flags = options.as_dict()
-    # The command is told apart; the versions are those of the process.
+    # The command is recorded separately; the versions are those of the process.
     return {"command": flags.pop("command"), "flags": flags}

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 
 from centernet.builders.data import check_joints, open_part, training_source
 from centernet.builders.detection import detector_settings, input_size, perfect_heads, run_test
+from centernet.builders.network import network_spec
+from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.datasets.inspect import compare
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
 from centernet.geometry.view import Size
+from centernet.io.download import DownloadError
 from centernet.models.checkpoint import Checkpoint, load_weights
 from centernet.models.description import describe
 from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.segment import recompute
 from centernet.models.pretrained import initialise
+from centernet.models.spec import ModelSpec
 from centernet.options import groups
 from centernet.options.flag import unknown
-from centernet.options.groups import Augment, Machine, Model, Train
+from centernet.options.groups import Augment, Machine, Train
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS, Task
 from centernet.tasks.oracle import Oracle
-from centernet.trains.checkpoints import Best, Keeper
+from centernet.trains.checkpoints import BestMetric, CheckpointWriter
 from centernet.trains.distributed import Processes
 from centernet.trains.loader import EpochLoader
 from centernet.trains.optimisers import adam
@@ -38,9 +42,11 @@ from centernet.trains.samples import Dataset
 from centernet.trains.schedules import MultiStep
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
-from centernet.trains.trainer import Length, Trainer
+from centernet.trains.trainer import RunLength, Trainer
 
-Thing = TypeVar("Thing")
+JUDGED = "MOTA"  # by which the best epoch is chosen where tracks are measured
+METRICS = tuple(name for name in TRACK_METRICS if name != "IDSW")  # higher is better
+T = TypeVar("T")
 
 
 def make_trainer(
@@ -49,13 +55,14 @@ def make_trainer(
     """Everything that one process of a training needs, at the start or where it is resumed."""
     train, network, data = options.train, options.model, options.data
     kind = TASKS[options.task_name]
-    source = in_turn(processes, lambda: training_source(data, kind, logger))
+    source = main_process_first(processes, lambda: training_source(data, kind, logger))
     task = kind(source.info, options.task)
     seed_everything(train.seed)
-    model = make_network(network, train, task)
+    spec = network_spec(network, checkpoint)
+    model = make_network(spec, train, task)
     resolution = task.resolution(source.info, options.task)
-    size = input_size(options.input, resolution, model, network.arch)
-    description = describe(task, model, network.arch, network.head_conv, size, data.dataset)
+    size = input_size(options.input, resolution, model, spec.arch)
+    description = describe(task, model, spec, network.head_conv, size, data.dataset)
     if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(train, options.machine, options.oracle, task, model, processes)
@@ -65,7 +72,7 @@ def make_trainer(
         step,
         MultiStep(train.lr, train.lr_step),
         make_loader(options, source, step, size, training=True),
-        Keeper(
+        CheckpointWriter(
             options.save_dir,
             description,
             {"processes": processes.world, "torch": str(torch.__version__)},
@@ -73,8 +80,8 @@ def make_trainer(
             milestones=train.lr_step,
         ),
         logger,
-        Best(train.metric or task.metric),
-        Length(train.num_epochs, train.num_iters, train.val_intervals, train.accumulate),
+        BestMetric(train.metric or (JUDGED if tracks(options) else task.metric)),
+        RunLength(train.num_epochs, train.num_iters, train.val_intervals, train.accumulate),
         seed=train.seed,
         name=lambda index: str(source.path(index)),
         resume_command=resume_command(options),
@@ -86,7 +93,7 @@ def make_trainer(
     return trainer
 
 
-def in_turn(processes: Processes, make: Callable[[], Thing]) -> Thing:
+def main_process_first(processes: Processes, make: Callable[[], T]) -> T:
     """What `make` gives, in the main process first: the others find what it has drawn to disk."""
     first = make() if processes.main else None
     processes.share(None)
@@ -99,14 +106,20 @@ def starting_weights(
     """Fill `model` from `checkpoint`, or its backbone from ImageNet; a line that says what was."""
     if checkpoint is None:
         folder = options.root / "models"
-        return initialise(model.backbone, options.train.weights, folder, options.model.offline)
+        weights = options.train.weights
+        try:
+            return initialise(model.backbone, weights, folder, options.model.offline)
+        except DownloadError as error:
+            if "weights" in options.given:
+                raise
+            return f"backbone: random weights; --weights imagenet was not asked for, and {error}"
     loaded = load_weights(model, checkpoint, strict=False, wanted=description)
     return f"{checkpoint.name}: {loaded}"
 
 
-def make_network(network: Model, train: Train, task: Task) -> CenterNet:
+def make_network(spec: ModelSpec, train: Train, task: Task) -> CenterNet:
     """The network to train, with random weights."""
-    model = create_model(network.arch, task.heads, network.head_conv)
+    model = create_model(spec, task.heads)
     if len(task.learners):
         model.add_module("criterion", task.learners)  # trained, moved and kept with the network
     if train.checkpoint_activations:
@@ -115,7 +128,7 @@ def make_network(network: Model, train: Train, task: Task) -> CenterNet:
                 "--checkpoint_activations: torch.compile cannot keep BatchNorm's statistics as they"
                 " are when it computes activations twice; leave out --compile"
             )
-        recompute(model, network.arch)
+        recompute(model, spec.arch)
     return model
 
 
@@ -129,7 +142,8 @@ def make_step(
 ) -> Step:
     """One step of the optimiser, on the device of this process."""
     model.to(processes.device)
-    step = Step(
+    perfect = perfect_heads(oracle)
+    return Step(
         task,
         model,
         adam(model.parameters(), train.lr),
@@ -138,10 +152,8 @@ def make_step(
         channels_last=machine.channels_last,
         compiled=train.compile,
         processes=processes,
+        oracle=Oracle(task, perfect) if perfect else None,
     )
-    perfect = perfect_heads(oracle)
-    step.oracle = Oracle(task, perfect) if perfect else None
-    return step
 
 
 def make_loader(
@@ -199,16 +211,19 @@ def make_validation(
 ) -> dict[str, Any]:
     """What a trainer validates with: the loader of the losses, and the measure of the metrics."""
     kind = type(step.task)
-    source = in_turn(step.processes, lambda: open_part(options.data, kind, "val", logger))
+    source = main_process_first(
+        step.processes, lambda: open_part(options.data, kind, "val", logger)
+    )
     check_joints(kind, training.info, source.info)
     for line in compare(training, source):
         logger.write(line)
-    check_metric(options.train.metric, step.task, source)
+    names = METRICS if tracks(options) else tuple(source.metric_names)
+    check_metric(options.train.metric, step.task, names)
 
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
-        detector = Detector(
+        detector = Detector.of(
             step.task,
-            network,
+            cast("CenterNet", network),
             input_size=size,
             device=step.processes.device,
             **detector_settings(options),
@@ -219,16 +234,21 @@ def make_validation(
     return {"val_loader": loader, "evaluate": measure}
 
 
-def check_metric(name: str | None, task: Task, source: Source) -> None:
-    """Raise UserError for a --metric that no validation on `source` will give, where that is known.
+def tracks(options: Options) -> bool:
+    """Whether validation gives identities, so that tracks are measured."""
+    return options.track.tracker != "none"
+
+
+def check_metric(name: str | None, task: Task, names: Sequence[str]) -> None:
+    """Raise UserError for a --metric that is no loss and not among `names`, unless none is known.
 
     The others are found out at the first validation, which may be hours later.
     """
-    if name is None or not source.metric_names:
+    if name is None or not names:
         return
     losses = dict.fromkeys(["loss", *(term.stat for term in task.terms)])
-    if name not in losses and name not in source.metric_names:
-        raise UserError(f"--metric: {unknown('metric', name, [*losses, *source.metric_names])}")
+    if name not in losses and name not in names:
+        raise UserError(f"--metric: {unknown('metric', name, [*losses, *names])}")
 
 
 def resume_command(options: Options) -> str:

@@ -19,6 +19,7 @@ VERB = Verb(
     help="Detect in images, a video or a camera",
     groups=(
         groups.Demo,
+        groups.Track,
         groups.Run,
         groups.Place,
         groups.Data,

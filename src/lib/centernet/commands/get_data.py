@@ -9,7 +9,7 @@ from pathlib import Path
 from centernet.datasets.owners import OWNERS, Part, Published
 from centernet.io.archive import unpack
 from centernet.io.download import DownloadError, fetch
-from centernet.io.meter import Say, megabytes
+from centernet.io.meter import Log, megabytes
 from centernet.options import groups
 from centernet.options.field import option, words
 from centernet.options.flag import unknown
@@ -34,15 +34,15 @@ def run(options: Options) -> None:
 
 
 def get_data(
-    given: GetData, folder: Path, say: Say = print, owners: Mapping[str, Published] = OWNERS
+    given: GetData, folder: Path, log: Log = print, owners: Mapping[str, Published] = OWNERS
 ) -> None:
     """Fetch into `folder`, or with `check` only look at, the sets and parts that `given` names."""
     absent = []
     for name, parts in chosen(owners, given.sets, given.parts).items():
         place = folder / owners[name].folder
-        say(f"{name} in {place.absolute()}; {owners[name].terms}")
+        log(f"{name} in {place.absolute()}; {owners[name].terms}")
         for part in parts:
-            if not (look(part, place, say) if given.check else get(part, place, given.keep, say)):
+            if not (look(part, place, log) if given.check else get(part, place, given.keep, log)):
                 absent.append(f"{name} {part.name}")
     if absent:
         raise UserError(f"missing: {', '.join(absent)}; the lines above say what to do")
@@ -65,37 +65,37 @@ def chosen(
     }
 
 
-def look(part: Part, folder: Path, say: Say) -> bool:
+def look(part: Part, folder: Path, log: Log) -> bool:
     """Say whether `part` is complete in `folder`; whether it is."""
     faults = part.faults(folder)
     size = f" ({megabytes(part.remote.size)})" if part.remote.size else ""
-    say(f"  {part.name}: " + (f"missing{size}: {'; '.join(faults)}" if faults else "complete"))
+    log(f"  {part.name}: " + (f"missing{size}: {'; '.join(faults)}" if faults else "complete"))
     return not faults
 
 
-def get(part: Part, folder: Path, keep: bool, say: Say) -> bool:
+def get(part: Part, folder: Path, keep: bool, log: Log) -> bool:
     """Make `part` complete in `folder`; False, with a line that says why, if it cannot be."""
     faults = part.faults(folder)
     if not faults:
-        say(f"  {part.name}: complete")
+        log(f"  {part.name}: complete")
         return True
     if not part.remote.url:
         page = part.remote.page
-        say(f"  {part.name}: {'; '.join(faults)}; place by hand, from {page}")
+        log(f"  {part.name}: {'; '.join(faults)}; place by hand, from {page}")
         return False
     try:
-        archive = fetch(part.remote, folder, say=lambda line: say(f"  {line}"))
+        archive = fetch(part.remote, folder, log=lambda line: log(f"  {line}"))
     except DownloadError as error:
-        say(f"  {part.name}: {error}")
+        log(f"  {part.name}: {error}")
         return False
-    count = unpack(archive, folder, place=part.place, say=lambda line: say(f"  {line}"))
+    count = unpack(archive, folder, place=part.place, log=lambda line: log(f"  {line}"))
     faults = part.faults(folder)
     if faults:
-        say(f"  {part.name}: {count} files unpacked, but {'; '.join(faults)}; kept {archive}")
+        log(f"  {part.name}: {count} files unpacked, but {'; '.join(faults)}; kept {archive}")
         return False
     if not keep:
         archive.unlink()
-    say(f"  {part.name}: complete, {count} files")
+    log(f"  {part.name}: complete, {count} files")
     return True
 
 

@@ -8,7 +8,7 @@ from centernet.options.verbs import Verb
 
 
 def run(options: Options) -> None:
-    """Write the tables of docs/model_zoo.md beneath the root anew."""
+    """Rewrite the tables of docs/model_zoo.md beneath the root."""
     from centernet.commands.jobs import model_zoo
 
     model_zoo.run(options.root)

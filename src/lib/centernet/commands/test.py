@@ -24,6 +24,7 @@ VERB = Verb(
         groups.Model,
         groups.Input,
         groups.Test,
+        groups.Track,
         groups.Runtime,
         groups.Evaluate,
         groups.Oracle,
@@ -32,5 +33,6 @@ VERB = Verb(
         groups.Machine,
     ),
     run=run,
+    partly={groups.Track: groups.ASSOCIATION},
     program="test.py",
 )

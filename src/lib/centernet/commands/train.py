@@ -26,11 +26,13 @@ VERB = Verb(
         groups.Train,
         groups.Augment,
         groups.Test,
+        groups.Track,
         groups.Oracle,
         groups.Batches,
         groups.Drawing,
         groups.Machine,
     ),
     run=run,
+    partly={groups.Track: groups.ASSOCIATION},
     program="main.py",
 )

@@ -1,1 +1,1 @@
-"""The terminal and the window: exit codes, shown pictures."""
+"""The terminal and the window: exit codes, shown images."""

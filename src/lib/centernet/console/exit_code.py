@@ -15,7 +15,7 @@ BROKEN_PIPE = 141  # as shells report a program that SIGPIPE ended
 def exit_code(prog: str, work: Callable[[], None]) -> int:
     """The exit code of `work`: 0, or 130 when it was interrupted.
 
-    A mistake of the user's, a full disk or a folder that may not be written to is 2 and told in one
+    A mistake of the user's, a full disk or a folder that may not be written to is 2 and one
     line that begins `prog`. 141, without a word, when nobody reads on (`main.py ctdet --help |
     head`).
     """

@@ -31,7 +31,7 @@ class Window:
         return True
 
     def show(self, picture: np.ndarray, wait: bool) -> bool:
-        """Show a picture, until a key is pressed if `wait`.
+        """Show an image, until a key is pressed if `wait`.
 
         False when the user wants no more: Esc, q, or the window's own button.
         """

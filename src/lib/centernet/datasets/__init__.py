@@ -21,7 +21,10 @@ SOURCES: Registry[Callable[..., Source]] = Registry(
         "coco_hp": "centernet.datasets.coco:open_coco_hp",
         "pascal": "centernet.datasets.pascal:open_pascal",
         "kitti": "centernet.datasets.kitti:open_kitti",
+        "crowdhuman": "centernet.datasets.crowdhuman:open_crowdhuman",
+        "kitti_tracking": "centernet.datasets.kitti_tracking:open_kitti_tracking",
         "mot": "centernet.datasets.mot:open_mot",
+        "nuscenes": "centernet.datasets.nuscenes:open_nuscenes",
         "widerface": "centernet.datasets.widerface:open_widerface",
         "custom": "centernet.datasets.custom:open_custom",
         "toy": "centernet.datasets.toy:open_toy",
@@ -41,13 +44,13 @@ def open_source(
     split: str,
     data_dir: str | Path,
     *,
-    echo: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
     **flags: Any,
 ) -> Source:
     """Open the `split` (train, val, test) of data set `name` under `data_dir`.
 
     `flags` are the data set's own (train_json, strict, wanted, ...); one that is None or "" counts
-    as not given. What was left out, and why, is told through `echo`, line by line; by default on
+    as not given. What was left out, and why, goes to `log`, line by line; by default on
     standard error.
 
     Raises UserError for an unknown name, a missing folder, or a flag without meaning for the set.
@@ -63,7 +66,7 @@ def open_source(
     source = opener(split, Path(data_dir), **given)
     report = getattr(source, "report", None)
     for line in report.lines() if report is not None else ():
-        (echo or _complain)(line)
+        (log or _complain)(line)
     return source
 
 

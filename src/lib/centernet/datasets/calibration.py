@@ -25,12 +25,12 @@ def read_calibration(path: str | Path, camera: str = CAMERA) -> NDArray[np.float
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such calibration file; depth cannot be placed without the camera"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as calibration ({error})") from None
     for row, line in enumerate(text.splitlines(), start=1):
         name, _, numbers = line.partition(":")

@@ -18,6 +18,7 @@ from centernet.datasets.categories import Categories, read_categories
 from centernet.datasets.coco_file import read_coco_file
 from centernet.datasets.coco_table import kinds_of, read_table
 from centernet.datasets.inspect import Report, checked, files_present
+from centernet.datasets.plausible import as_corner_and_size, odd_boxes
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
 from centernet.datasets.table_source import TableSource
@@ -38,13 +39,15 @@ def open_coco(
     wanted: Collection[str] | None = None,
     strict: bool = False,
     coco_eval: str = "pycocotools",
+    box_format: str = "xywh",
     **facts: Any,
 ) -> TableSource:
     """The annotation file `path` with the folder `images`, or the first of several that fits.
 
     `only` names the classes to keep; `with_objects_only` leaves out images without any. `wanted`
     are the kinds of annotation that will be used besides boxes (None: all); masks that nobody wants
-    are not kept in memory. `facts` are further fields of Info (mean, std, resolution, ...).
+    are not kept in memory. `box_format` says what the numbers of a box are (see
+    `plausible.as_corner_and_size`). `facts` are further fields of Info (mean, std, ...).
     Raises UserError for a file that cannot be used; single bad objects go to the source's report.
     """
     file = read_coco_file(path)
@@ -53,7 +56,9 @@ def open_coco(
     table = read_table(file, categories, report, wanted)
     provides = kinds_of(file, table)
     del file  # the text of the masks
+    table.boxes = as_corner_and_size(table.boxes, table.sizes[table.image], box_format)
     need_extremes = "extremes" in (wanted or ()) and "extremes" in provides
+    report.notes += odd_boxes(table, report.name, box_format)
     folder = images if isinstance(images, Path) else _folder_of(table.files.tolist(), images)
     need_cuboids = "cuboids" in (wanted or ()) and "cuboids" in provides
     table = checked(table, folder, report, need_extremes, need_cuboids)

@@ -115,7 +115,7 @@ def _decoded(raw: msgspec.Raw) -> Any:
 def _radians(
     rotations: NDArray[np.float64], alphas: NDArray[np.float64], report: Report
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both as radians: with angles beyond a whole turn they are degrees, which is told."""
+    """Both as radians: with angles beyond a whole turn they are degrees, which is logged."""
     angles = np.concatenate([rotations, alphas])
     angles = angles[np.isfinite(angles) & (angles != UNKNOWN)]
     if not (np.abs(angles) > 2 * math.pi + 0.1).any():

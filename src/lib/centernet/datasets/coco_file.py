@@ -24,7 +24,10 @@ ABSENT = Raw(b"")
 
 
 class Image(msgspec.Struct, gc=False):
-    """An entry of 'images'; `coco_url` is what LVIS has in place of `file_name`."""
+    """An entry of 'images'; `coco_url` is what LVIS has in place of `file_name`.
+
+    `video_id` and `frame_id` are those of COCO files with videos.
+    """
 
     id: Name | None = None
     file_name: str | None = None
@@ -32,6 +35,8 @@ class Image(msgspec.Struct, gc=False):
     height: int | None = None
     width: int | None = None
     calib: Raw = NOTHING
+    video_id: Name | None = None
+    frame_id: int | None = None
 
 
 class Annotation(msgspec.Struct, gc=False):

@@ -14,6 +14,7 @@ from centernet.datasets.coco_cuboids import read_calibrations, read_cuboids
 from centernet.datasets.coco_file import Annotation, CocoFile, Image
 from centernet.datasets.inspect import Report
 from centernet.datasets.table import Table
+from centernet.datasets.videos import Videos
 from centernet.io.door import shown
 from centernet.io.meaning import Name
 from centernet.structures.masks import Masks
@@ -54,6 +55,7 @@ def read_table(
         cuboids=read_cuboids(rows, placed.describe, report),
         calibrations=read_calibrations(images, report),
         masks=masks,
+        videos=_videos(images),
     )
 
 
@@ -258,7 +260,7 @@ def _extremes(rows: Sequence[Annotation]) -> NDArray[np.float32] | None:
 
 
 def _identities(rows: Sequence[Annotation], report: Report) -> NDArray[np.int64] | None:
-    """(N,) the track ids; numbered anew, which is told, where one is no number of 64 bits."""
+    """(N,) the track ids; renumbered, which is logged, where one is no number of 64 bits."""
     given = [row.track_id for row in rows]
     if not rows or any(value is None for value in given):
         return None
@@ -267,3 +269,15 @@ def _identities(rows: Sequence[Annotation], report: Report) -> NDArray[np.int64]
     anew: dict[Any, int] = {}
     report.count("track ids numbered anew", shown(given[0]), len(given))
     return np.array([anew.setdefault(value, len(anew)) for value in given], np.int64)
+
+
+def _videos(images: Sequence[Image]) -> Videos | None:
+    """The videos, called by their ids, where every image says its video and its frame."""
+    frames = [image.frame_id for image in images if image.frame_id is not None]
+    ids = [image.video_id for image in images if image.video_id is not None]
+    if not images or len(frames) < len(images) or len(ids) < len(images):
+        return None
+    names = list(dict.fromkeys(map(str, ids)))
+    place = {name: row for row, name in enumerate(names)}
+    video = np.array([place[str(each)] for each in ids], np.int64)
+    return Videos(names, video, np.array(frames, np.int64))

@@ -7,10 +7,12 @@ and the reason; `strict` makes the first of them an error instead.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +20,11 @@ from numpy.typing import NDArray
 from centernet.datasets.plausible import usable_areas, usable_cuboids, usable_joints
 from centernet.datasets.source import Source
 from centernet.datasets.table import Table
+from centernet.io.door import one_line
+from centernet.io.listing import list_images
 from centernet.runtime.errors import UserError
 
-SHOWN = 10  # faults told in full
+SHOWN = 10  # faults reported in full
 
 
 @dataclass
@@ -41,22 +45,24 @@ class Report:
     kinds: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)  # said, but nothing was dropped
     counted: dict[str, Counted] = field(default_factory=dict)  # by kind
-    facts: list[str] = field(default_factory=list)  # of what was read, told where it is used
+    facts: list[str] = field(default_factory=list)  # of what was read, reported where it is used
 
     def drop(self, what: str, kind: str, detail: str = "") -> None:
         """Record that `what` ("annotation 17, 'a.jpg'") is left out; raises UserError if strict.
 
         `kind` groups equal faults in the count; `detail` says more in the fault's own line.
         """
-        fault = f"{self.name}: {what}: {detail or kind}"
+        fault = f"{self.name}: {one_line(what)}: {one_line(detail or kind, 1000)}"
         if self.strict:
             raise UserError(f"{fault} (without --strict it is dropped)")
         self.faults.append(f"{fault}, dropped (--strict to stop)")
         self.kinds[kind] += 1
 
     def count(self, kind: str, example: str, count: int = 1) -> None:
-        """Record `count` more cases of `kind`, for one line that tells how many and an example."""
-        self.counted.setdefault(kind, Counted(example)).count += count
+        """Record `count` more cases of `kind`, for one line with their number and an example."""
+        if kind not in self.counted:
+            self.counted[kind] = Counted(one_line(example))
+        self.counted[kind].count += count
 
     def lines(self, shown: int = SHOWN) -> list[str]:
         """The first faults in full, how many more there are, what was counted, then the notes."""
@@ -81,8 +87,8 @@ def checked(
     """`table` without the images that `folder` does not have and the objects that cannot be used.
 
     Areas that are none become those of the boxes; joints that cannot be where they are said to be
-    are not taught; with `need_cuboids` an object whose cuboid is not known is a region to ignore.
-    The files are looked up in listings of their folders, not opened one by one: a picture that is
+    are not trained on; with `need_cuboids` an object whose cuboid is not known is ignored.
+    The files are looked up in listings of their folders, not opened one by one: an image that is
     there but cannot be read is found when it is read. Raises UserError when no image is there.
     """
     table = _usable_objects(_present_images(table, folder, report), report, need_extremes)
@@ -100,6 +106,10 @@ def _present_images(table: Table, folder: Path, report: Report) -> Table:
     present = files_present(folder, table.files)
     if present.all():
         return table
+    table = _matched_by_tail(table, present, folder, report)
+    present = files_present(folder, table.files)
+    if present.all():
+        return table
     if not present.any():
         raise UserError(
             f"{report.name}: none of its {len(table)} images is in {folder.absolute()} "
@@ -112,6 +122,37 @@ def _present_images(table: Table, folder: Path, report: Report) -> Table:
             detail += f" ({objects[row]} objects go with it)"
         report.drop(f"image '{table.files[row]}'", "missing image", detail)
     return table.keep_images(present)
+
+
+def _matched_by_tail(
+    table: Table, present: NDArray[np.bool_], folder: Path, report: Report
+) -> Table:
+    """`table` with files that are not there called by the one beneath `folder` that ends as they.
+
+    For names with backslashes, of another machine, with a folder twice, or of the web.
+    """
+    missing = np.flatnonzero(~present)
+    by_name: dict[str, list[str]] = {}
+    for path in list_images(folder) if folder.is_dir() else ():
+        by_name.setdefault(path.name, []).append(os.path.relpath(path, folder))
+    files = table.files.astype(object)
+    taken = {str(file) for file in table.files[present]}
+    for row in missing:
+        parts = re.split(r"[/\\\\]+", re.sub(r"[?#].*$", "", unquote(str(table.files[row]))))
+        near = by_name.get(parts[-1], []) or by_name.get(str(table.files[row]), [])
+        while len(near) > 1 and len(parts) > 1:
+            parts = parts[1:]
+            tail = os.path.join(*parts)
+            exact = [file for file in near if file == tail or file.endswith(os.sep + tail)]
+            near = exact if exact else near
+            if len(exact) == 1:
+                break
+        if len(near) == 1 and near[0] not in taken:
+            taken.add(near[0])
+            said = f"'{table.files[row]}' is {near[0]}"
+            report.count("file names matched by the ends of their paths", said)
+            files[row] = near[0]
+    return replace(table, files=np.array(files.tolist(), np.str_))
 
 
 def files_present(folder: Path, files: Iterable[str]) -> NDArray[np.bool_]:

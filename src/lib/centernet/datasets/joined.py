@@ -31,6 +31,10 @@ class Joined(Source):
         for source in self.sources[1:]:
             same_classes(self.info.class_names, source.info.class_names)
 
+    @property
+    def read(self) -> list[str]:
+        return [line for source in self.sources for line in source.read]
+
     def __len__(self) -> int:
         return self._ends[-1]
 

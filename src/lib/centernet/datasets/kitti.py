@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,9 +30,10 @@ from centernet.datasets.evaluate.kitti import (
 )
 from centernet.datasets.evaluate.kitti_labels import Labels, read_folder, read_labels, write_labels
 from centernet.datasets.inspect import Report
+from centernet.datasets.kitti_plausible import is_unknown, tell_camera, usable_labels
 from centernet.datasets.source import Info, Source
-from centernet.io.files import write_text
-from centernet.io.image import SUFFIXES
+from centernet.io.files import read_lines, write_text
+from centernet.io.listing import is_image_name
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Cuboids, Objects
 
@@ -56,7 +58,7 @@ OTHER_TYPES = {
 }  # fmt: skip
 SPLITS = ("3dop", "subcnn")
 RESULTS = "results"  # folder of the result files
-JUDGED = "Car"  # the class whose moderate objects a run is judged by, as KITTI ranks methods
+JUDGED = "Car"  # the class whose moderate objects a run is evaluated by, as KITTI ranks methods
 
 
 @dataclass(frozen=True)
@@ -107,38 +109,45 @@ def open_kitti_list(
     A frame without image, labels or camera is left out, and so is a bad row of labels, each with a
     line that says why (`strict` raises it).
     """
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError):
-        raise UserError(
-            f"{path.absolute()}: no such list of frames; write their names (000042), one a line"
-        ) from None
     report = Report(info.name, strict)
+    try:
+        listed = " ".join(read_lines(path)).split()
+    except UserError as error:
+        raise UserError(f"{error}; write the names of frames (000042), one a line") from None
+    names = list(dict.fromkeys(listed))
+    if len(names) < len(listed):
+        twice = next(name for name in names if listed.count(name) > 1)
+        report.count("frames listed twice, taken once", twice, len(listed) - len(names))
     folder = root / ("testing" if testing else "training")
     images = _images(folder / "image_2")
     frames = [
         frame
         for name in names
-        if (frame := _read_frame(name, folder, images, report, testing)) is not None
+        if (frame := _read_frame(name, folder, images, report, testing, info)) is not None
     ]
     if names and not frames:
         first = report.faults[0].removesuffix(", dropped (--strict to stop)")
         raise UserError(f"{path}: not one of its {len(names)} frames can be used; {first}")
+    tell_camera([(frame.path, frame.calibration) for frame in frames[:1]], report)
     return KittiSource(info, frames, report)
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    """The pictures of a folder by their names without suffix."""
+    """The images of a folder by their names without suffix."""
     try:
         files = sorted(os.listdir(folder))
     except OSError:
         raise UserError(f"{folder.absolute()}: no such folder of images") from None
-    paths = [folder / file for file in files]
-    return {path.stem: path for path in paths if path.suffix.lower() in SUFFIXES}
+    return {os.path.splitext(file)[0]: folder / file for file in files if is_image_name(file)}
 
 
 def _read_frame(
-    name: str, folder: Path, images: Mapping[str, Path], report: Report, testing: bool
+    name: str,
+    folder: Path,
+    images: Mapping[str, Path],
+    report: Report,
+    testing: bool,
+    info: Info,
 ) -> Frame | None:
     if name not in images:
         report.drop(f"frame {name}", "listed but absent", f"no image of it in {folder / 'image_2'}")
@@ -160,11 +169,13 @@ def _read_frame(
                 raise
             report.drop(f"frame {name}", "without labels", str(error))
             return None
+        classes = (*info.class_names, *OTHER_TYPES)
+        labels = usable_labels(labels, path, images[name], classes, info.class_names, report)
     return Frame(name, images[name], calibration, labels)
 
 
 class KittiSource(Source):
-    """Frames in the folders of KITTI, judged as KITTI judges."""
+    """Frames in the folders of KITTI, evaluated as KITTI does."""
 
     results_name = "kitti.json"
 
@@ -175,6 +186,26 @@ class KittiSource(Source):
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def read(self) -> list[str]:
+        """Frames and their objects by type."""
+        counts = Counter(n for f in self.frames if f.labels is not None for n in f.labels.names)
+        kinds = ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
+        said = f"{counts.total()} objects ({kinds})" if counts else "no objects"
+        lines = [f"{self.info.name}: {len(self)} frames, {said}", *self.report.facts]
+        own = sum(counts[name] for name in self.info.class_names)
+        if counts and not own:
+            lines.append(
+                f"{self.info.name}: no object is a {', '.join(self.info.class_names)}: nothing will"
+                " be learned"
+            )
+        return lines
+
+    def only(self, keep: NDArray[np.bool_]) -> KittiSource:
+        """A copy with those frames alone."""
+        frames = [frame for frame, kept in zip(self.frames, keep, strict=True) if kept]
+        return KittiSource(self.info, frames, self.report)
 
     def image_id(self, index: int) -> str:
         return self.frames[index].name
@@ -195,9 +226,12 @@ class KittiSource(Source):
             alphas=labels.alphas.astype(np.float32),
             depths=labels.locations[:, 2].astype(np.float32),
         )
+        classes = np.array([self._classes.get(n, -99) for n in labels.names], np.int64)
+        # A box without a known cuboid is a region to ignore for its class.
+        classes = np.where(is_unknown(labels) & (classes >= 0), -2 - classes, classes)
         return Objects(
             boxes=labels.boxes.astype(np.float32),
-            classes=np.array([self._classes.get(n, -99) for n in labels.names], np.int64),
+            classes=classes,
             ids=np.arange(1, len(labels) + 1),
             cuboids=cuboids,
             calibration=frame.calibration,
@@ -207,10 +241,10 @@ class KittiSource(Source):
         """Write results/<frame>.txt as KITTI takes them, and evaluate those files.
 
         "AP" is the average precision (0 to 1, over 40 recalls) of moderate cars in 3D at an overlap
-        of 0.5: at KITTI's own 0.7 a detector with one eye is too near to 0 to tell epochs apart.
-        Detections without cuboids are judged in the image, at 0.7. Then every class and metric for
-        moderate objects, by name and overlap, and cars as papers before 2019 report them: over 11
-        recalls. `kitti.json` has all difficulties and both averages of every class.
+        of 0.5: at KITTI's own 0.7 a detector with one eye is too near to 0 to distinguish epochs.
+        Detections without cuboids are evaluated in the image, at 0.7. Then every class and metric
+        for moderate objects, by name and overlap, and cars as papers before 2019 report them: over
+        11 recalls. `kitti.json` has all difficulties and both averages of every class.
         Of unannotated frames only the files are written, and AP is -1.
         """
         place = Path(folder) / RESULTS
@@ -255,7 +289,7 @@ def _per_class(
 
 
 def to_labels(found: Detections | None, class_names: Sequence[str]) -> Labels:
-    """The rows of a result file; what `found` does not tell has KITTI's values for unknown."""
+    """The rows of a result file; what `found` does not say has KITTI's values for unknown."""
     if found is None:
         return Labels((), np.zeros((0, 15)))
     values = np.tile([-1.0, -1, -10, 0, 0, 0, 0, -1, -1, -1, -1000, -1000, -1000, -10, 0],

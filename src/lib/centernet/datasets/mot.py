@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from centernet.datasets.absent import absent
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.evaluate.mot_rules import DISTRACTORS, PEDESTRIAN, countable, rows_of
+from centernet.datasets.evaluate.track_table import write_tracks
 from centernet.datasets.evaluate.tracking import Scores, metrics, table
 from centernet.datasets.inspect import Report, checked
 from centernet.datasets.mot_files import MotVideo, mot_lines, read_sequence
@@ -47,8 +48,6 @@ _VERSION = re.compile(r"^(\d{0,2})_?(half|halftrain|halfval|train_half|val_half|
 class MotSource(TableSource):
     """Videos of MOTChallenge. Tracks are measured by HOTA, MOTA, IDF1; detections by COCO's AP."""
 
-    results_name = "tracking.json"
-
     def __init__(self, *args: Any, videos: Sequence[MotVideo], origin: int, **facts: Any) -> None:
         super().__init__(*args, **facts)
         self.videos, self.origin = videos, origin
@@ -61,6 +60,7 @@ class MotSource(TableSource):
         """
         if not any(found.identities is not None for found in results.values()):
             return super().evaluate(results, folder)
+        write_tracks(folder, results)
         scores: dict[str, Scores] = {}
         for video, frames in zip(self.videos, self.sequences(), strict=True):
             found = [results.get(self.image_id(index)) for index in frames]
@@ -73,7 +73,7 @@ class MotSource(TableSource):
         if not scores:
             place = (Path(folder) / RESULTS).absolute()
             return Evaluation({"MOTA": -1.0}, table=f"no truth to compare with: {place}")
-        by_class = {"pedestrian": scores}
+        by_class = {self.info.class_names[0]: scores}
         values = metrics(by_class)
         per_video = {name: _shown(score) for name, score in scores.items()}
         return Evaluation(

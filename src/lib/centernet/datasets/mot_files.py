@@ -28,7 +28,7 @@ class MotVideo:
     folder: Path
     images: Sequence[Path]  # of the frames
     numbers: NDArray[np.int64]  # (F,) of the frames in the text files of the folder
-    size: tuple[int, int]  # height, width; 0 where seqinfo.ini does not tell
+    size: tuple[int, int]  # height, width; 0 where seqinfo.ini does not say
     rate: float
     truth: NDArray[np.float64] | None  # rows of gt.txt of these frames, counted from 1 here
 
@@ -73,7 +73,7 @@ def read_sequence(folder: Path, report: Report) -> MotVideo:
     """One video of MOTChallenge. Raises UserError when it cannot be used."""
     facts = _facts(folder / "seqinfo.ini")
     inner = folder / facts.get("imdir", "img1")
-    images, numbers = _images(inner)
+    images, numbers = numbered_images(inner)
     _compare_length(folder.name, facts, numbers, report)
     size = (_whole(facts, "imheight"), _whole(facts, "imwidth"))
     name = facts.get("name", folder.name)
@@ -112,8 +112,8 @@ def _whole(facts: dict[str, str], key: str) -> int:
     return int(value) if value.isdigit() else 0
 
 
-def _images(folder: Path) -> tuple[list[Path], NDArray[np.int64]]:
-    """Pictures in the order of their numbers, and the numbers."""
+def numbered_images(folder: Path) -> tuple[list[Path], NDArray[np.int64]]:
+    """Images in the order of their numbers, and the numbers."""
     if not folder.is_dir():
         raise UserError(f"{folder.absolute()}: no such folder of frames")
     paths = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.stem.isdigit()]

@@ -40,7 +40,7 @@ _BASES = ("voc/VOCdevkit", "voc", "pascal/VOCdevkit", "pascal", "VOCdevkit", "")
 
 
 class VocSource(TableSource):
-    """A table source whose results are judged by Pascal VOC's measure too."""
+    """A table source whose results are evaluated by Pascal VOC's measure too."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -105,6 +105,26 @@ def open_voc_folder(
     names = class_names_of(root / "Annotations")
     if not names:
         raise UserError(f"{root / 'Annotations'}: no xml file there names an object")
+    return open_voc([voc], names, name=root.name, wanted=wanted, strict=strict, coco_eval=coco_eval)
+
+
+def open_xml_folder(
+    root: Path,
+    split: str,
+    images: Path,
+    xmls: Path,
+    *,
+    wanted: Collection[str] | None = None,
+    strict: bool = False,
+    coco_eval: str = "pycocotools",
+) -> VocSource:
+    """The xml files of the folder `xmls` with the images of `images`; classes as they name."""
+    inner = [path for path in xmls.parent.iterdir() if path.is_dir()] if xmls != root else [xmls]
+    folders = [xmls, *(path for path in inner if xmls.name == split)]
+    names = tuple(sorted({name for folder in folders for name in class_names_of(folder)}))
+    if not names:
+        raise UserError(f"{xmls}: no xml file there names an object")
+    voc = VocList(root, split, images, xmls)
     return open_voc([voc], names, name=root.name, wanted=wanted, strict=strict, coco_eval=coco_eval)
 
 

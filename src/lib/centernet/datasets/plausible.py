@@ -1,10 +1,10 @@
-"""What cannot be so in a table of annotations: areas, joints, cuboids. Each is told in one line."""
+"""What cannot be so in a table of annotations: areas, joints, cuboids; a line each."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,55 @@ Flags = NDArray[np.bool_]
 UNKNOWN_ANGLE = -10.0  # KITTI's mark for an angle that nobody knows
 MARGIN = 1.0  # pixels that a joint may lie outside its image
 NEAR = 0.5  # of a box's extent: how far outside its box a joint may be expected
+FEWEST = 3  # boxes by which their format can be told
 LARGEST = 1e5  # metres: no object is larger or farther away
+
+
+def as_corner_and_size(
+    boxes: NDArray[np.float64], sizes: NDArray[np.int64], box_format: str
+) -> NDArray[np.float64]:
+    """Boxes (N, 4) as x y width height in pixels.
+
+    `box_format`: xywh (so already), xyxy (two corners), xywhn, xyxyn (both as parts of the width
+    and height of their images, `sizes` (N, 2) height, width).
+    """
+    if box_format == "xywh":
+        return boxes
+    boxes = boxes.copy()
+    if box_format.endswith("n"):
+        scale = np.where(sizes > 0, sizes, np.nan)[:, ::-1]
+        boxes *= np.tile(scale, 2)
+    if box_format.startswith("xyxy"):
+        boxes[:, 2:] -= boxes[:, :2]
+    return boxes
+
+
+def odd_boxes(table: Table, name: str, box_format: str) -> list[str]:
+    """A line where the boxes of a whole file plainly are of another format than `box_format`."""
+    boxes, sizes = table.boxes, table.sizes[table.image][:, ::-1].astype(np.float64)
+    known = (sizes > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
+    if known.sum() < FEWEST or box_format != "xywh":
+        return []
+    boxes, sizes = boxes[known], sizes[known]
+    far = boxes[:, :2] + boxes[:, 2:]
+    if (boxes >= 0).all() and (boxes <= 1).all():
+        two = bool((boxes[:, 2:] > boxes[:, :2]).all() and (far > 1.001).any())
+        flag = "xyxyn" if two else "xywhn"
+        return [f"{name}: all {len(boxes)} boxes lie within 0 and 1: --box_format {flag}?"]
+    leaving = (far > sizes * 1.02 + 2).any(axis=1)
+    corners = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (boxes[:, 2:] <= sizes + 1).all(axis=1)
+    if leaving.mean() > 0.2 and corners.mean() > 0.99:
+        return [
+            f"{name}: {int(leaving.sum())} of {len(boxes)} boxes leave their images, but none would"
+            " as two corners: --box_format xyxy?"
+        ]
+    return []
 
 
 def usable_areas(table: Table, report: Report) -> Table:
     """`table` with the areas of the boxes where none above 0, or an impossible one, is stated.
 
-    NaN stands for an area that is not stated. It is told where joints are judged by it.
+    NaN stands for an area that is not stated. It is reported where joints are evaluated by it.
     """
     areas = table.areas
     absent = np.isnan(areas)
@@ -49,14 +91,14 @@ def usable_areas(table: Table, report: Report) -> Table:
 
 
 def usable_joints(table: Table, report: Report) -> Table:
-    """`table` whose labelled joints lie in their images; what is elsewhere is not taught.
+    """`table` whose labelled joints lie in their images; what is elsewhere is not trained on.
 
     Joints of a whole file within 0 to 1 are fractions, of the image or of the box, and scaled.
     """
     if table.keypoints is None or not len(table.ids):
         return table
     joints = table.keypoints.copy()
-    seen: Flags = np.asarray(joints[:, :, 2] > 0)
+    seen = _flags(joints[:, :, 2] > 0)
     if not seen.any():
         report.notes.append(
             f"{report.name}: no joint of {len(joints)} objects is labelled (visibility 0"
@@ -77,7 +119,12 @@ def usable_joints(table: Table, report: Report) -> Table:
             int(outside.sum()),
         )
         joints[outside, 2] = 0
-        seen = np.asarray(seen & ~outside)
+        seen = _flags(seen & ~outside)
+        if not seen.any():
+            report.notes.append(
+                f"{report.name}: no labelled joint is left: neither joints nor sizes will be"
+                " learned"
+            )
     far = seen & ~_near_box(joints, table.boxes)
     if seen.any() and far.sum() > 0.5 * seen.sum():
         report.count(
@@ -150,6 +197,10 @@ def _scale_fractions(
         f"{report.name}: all {int(seen.sum())} labelled joints lie within 0 and 1: taken as parts"
         f" of {whose} width and height"
     )
+
+
+def _flags(values: Any) -> Flags:
+    return np.asarray(values, bool)
 
 
 def _near_box(joints: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -42,7 +42,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+|[^\W\d_]+")
 def flip_pairs(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Pairs of joint indices (a < b) whose names differ in nothing but the word for the side.
 
-    Words are told apart by separators, capitals and digits, in any case: left_eye, eye.L, LFPaw,
+    Words are distinguished by separators, capitals and digits, in any case: left_eye, eye.L, LFPaw,
     frontLeftPaw, wheel_FL, auge_links. "left" and "right" are found at the ends of a word too, and
     l or r at its start (lsho, rsho) where two pairs or more are called so: lamp and ramp are none.
     """

@@ -23,6 +23,7 @@ from centernet.structures.objects import Objects
 if TYPE_CHECKING:
     from centernet.structures.detections import Detections
 
+SHOWN = 10  # unreadable images that are named
 Triple = tuple[float, float, float]
 
 
@@ -77,11 +78,23 @@ class Source(ABC):
 
     @abstractmethod
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
-        """The metrics of `results`, the first of which a run is judged by ("AP" in [0, 1], say).
+        """The metrics of `results`, the first of which a run is evaluated by ("AP" in [0, 1], say).
 
         Writes the results file of the format into `folder` and prints nothing: the table is a part
         of what is returned.
         """
+
+    @property
+    def read(self) -> list[str]:
+        """What was read, a line each: images, objects by class, what was passed over."""
+        return [f"{self.info.name}: {len(self)} images"]
+
+    def only(self, keep: NDArray[np.bool_]) -> Source:
+        """The source with those of its images that `keep` (len(self),) marks, to evaluate on.
+
+        One that cannot be cut is given back as it is.
+        """
+        return self
 
     def sequences(self) -> Sequence[Sequence[int]]:
         """The images of each video in order; none where images do not follow one another."""
@@ -107,10 +120,16 @@ class Source(ABC):
     def drop_image(self, index: int, error: ImageError) -> None:
         """Leave image `index` out because of `error`: said once, or raised if `strict`.
 
-        Once for all processes that were started since `dropped` was first looked at.
+        Once for all processes that were started since `dropped` was first looked at; the first few
+        in full.
         """
         if self.strict:
             raise error
-        if not self.dropped[index]:
-            self.dropped[index] = True
-            print(f"{error}; left out (--strict to stop)", file=sys.stderr, flush=True)
+        if self.dropped[index]:
+            return
+        self.dropped[index] = True
+        count = int(self.dropped.sum())
+        if count > SHOWN:
+            return
+        more = "; further ones are left out without a line each" if count == SHOWN else ""
+        print(f"{error}; left out (--strict to stop){more}", file=sys.stderr, flush=True)

@@ -30,7 +30,7 @@ class Table:
 
     image_ids: Sequence[int | str]  # (M,) as results name the images
     files: NDArray[np.str_]  # (M,) relative to the folder of the images
-    sizes: NDArray[np.int64]  # (M, 2) height, width; 0 where the annotations do not tell
+    sizes: NDArray[np.int64]  # (M, 2) height, width; 0 where the annotations do not say
     image: NDArray[np.int64]  # (N,) row of the object's image
     ids: NDArray[np.int64]  # (N,)
     classes: NDArray[np.int64]  # (N,) from 0; below 0 a region to ignore, as in Objects
@@ -72,7 +72,7 @@ class Table:
         calibrations = None if self.calibrations is None else self.calibrations[rows]
         return replace(
             kept,
-            image_ids=[self.image_ids[row] for row in rows],
+            image_ids=[self.image_ids[row] for row in rows.tolist()],
             files=self.files[rows],
             sizes=self.sizes[rows],
             image=np.searchsorted(rows, kept.image),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.coco import coco_metrics, evaluate_coco
 from centernet.datasets.evaluate.evaluation import Evaluation
+from centernet.datasets.evaluate.solid import SOLID_METRICS, evaluate_cuboids, is_solid
+from centernet.datasets.evaluate.track_table import evaluate_tracks, is_tracked
 from centernet.datasets.inspect import Report
 from centernet.datasets.source import Info, Source
+from centernet.datasets.summary import described
 from centernet.datasets.table import Table
 from centernet.io.image import ImageError, read_image
 from centernet.structures.objects import Objects
@@ -38,7 +42,7 @@ class TableSource(Source):
     ) -> None:
         """`wanted` are the kinds of annotation that `objects` gives besides boxes (None: all).
 
-        `upright` says that the annotations were made on pictures turned as their Exif orientation
+        `upright` says that the annotations were made on images turned as their Exif orientation
         tells. `report` holds what was left out when the annotations were read.
         """
         self.info, self.table, self.folder, self.report = info, table, folder, report
@@ -74,15 +78,40 @@ class TableSource(Source):
         videos = self.table.videos
         return None if videos is None else videos.previous(index, rng, within)
 
+    @property
+    def read(self) -> list[str]:
+        """Images, objects by class, images and classes without any, and the report's facts."""
+        return [described(self.table, self.info), *self.report.facts]
+
+    def only(self, keep: NDArray[np.bool_]) -> TableSource:
+        """A copy with those images alone."""
+        part = copy(self)
+        part.__dict__.pop("dropped", None)
+        part.table = self.table.keep_images(np.asarray(keep, bool))
+        return part
+
     def objects(self, index: int) -> Objects:
         return self.table.objects(index, self.wanted)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
         """COCO's metrics, of keypoints too where they are used."""
+        if self.table.cuboids is not None and "cuboids" in (self.wanted or ()):
+            return (*SOLID_METRICS, *(f"box_{name}" for name in coco_metrics(False)))
         jointed = self.table.keypoints is not None and "keypoints" in (self.wanted or ())
         return coco_metrics(jointed)
 
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> Evaluation:
-        """COCO's metrics; "AP" is that of keypoints for detections that have them."""
+        """COCO's metrics; "AP" is that of keypoints for detections that have them.
+
+        Where both the annotations and the detections have identities in videos, MOTA, HOTA, IDF1;
+        where both have cuboids, those of the cuboids, and COCO's of the boxes as "box_AP" and so
+        on.
+        """
+        if is_tracked(self.table, results):
+            return evaluate_tracks(self.table, self.info, results, folder)
+        if is_solid(self.table, results):
+            flat = evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)
+            solid = evaluate_cuboids(self.table, self.info, results, folder)
+            return solid.joined(flat.prefixed("box_"))
         return evaluate_coco(self.table, self.info, results, folder, backend=self.coco_eval)

@@ -7,21 +7,36 @@ the rows of an image's faces from 1.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.wider import LEVELS
 from centernet.datasets.table import Table
+from centernet.io.door import read_json
 from centernet.runtime.errors import UserError
 
 Levels = dict[str, dict[str, NDArray[np.int64]]]  # level -> image -> rows from 0
 JSON = "wider_lists.json"
 _FOLDERS = ("", "ground_truth", "wider_face_split", "eval_tools/ground_truth")
+
+
+class Listed(msgspec.Struct):
+    """Rows from 1 of an image's faces; further fields are passed over."""
+
+    easy: list[int]
+    medium: list[int]
+    hard: list[int]
+
+
+class Lists(msgspec.Struct):
+    """The json of the lists."""
+
+    images: dict[str, Listed]
 
 
 def read_levels(base: Path, table: Table) -> Levels:
@@ -42,13 +57,18 @@ def read_levels(base: Path, table: Table) -> Levels:
 
 def _of_json(path: Path) -> Levels:
     try:
-        images = json.loads(path.read_text(encoding="utf-8"))["images"]
+        images = read_json(path, Lists).images
         return {
-            level: {name: np.array(lists[level], np.int64) - 1 for name, lists in images.items()}
+            level: {
+                name: np.array(getattr(each, level), np.int64) - 1 for name, each in images.items()
+            }
             for level in LEVELS
         }
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not lists of WIDER FACE's easy, medium and hard faces") from error
+    except (UserError, OverflowError) as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise UserError(
+            f"{path}: not lists of WIDER FACE's easy, medium and hard faces ({why})"
+        ) from None
 
 
 def _of_mat(path: Path) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -1,4 +1,4 @@
-"""Colours of a picture turned into what a network sees, by a table of the 256 values."""
+"""Colours of an image turned into what a network sees, by a table of the 256 values."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""One detector for all tasks: prepare, network, decode, image coordinates, merge."""
+"""One detector for all tasks: prepare, engine, image coordinates, merge."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from centernet.detectors.engine import Engine
 from centernet.detectors.finite import check_finite
 from centernet.detectors.preprocess import (
     Prepared,
@@ -22,64 +21,77 @@ from centernet.detectors.preprocess import (
     Ready,
     Triple,
     as_image,
-    to_batch,
+    batched,
 )
+from centernet.detectors.session import Session
 from centernet.detectors.timing import Timings
-from centernet.geometry.view import Size, divisible, map_size
+from centernet.detectors.torch_engine import TorchEngine, decoded
+from centernet.geometry.view import Size, map_size
 from centernet.io.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
-from centernet.models.fuse import fused
 from centernet.models.model import CenterNet
-from centernet.models.sparse import SparseMap
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
+from centernet.trackers.byte import ByteTracker
 
 if TYPE_CHECKING:
     from centernet.heads.head_map import Maps
     from centernet.structures.objects import Objects
     from centernet.tasks.oracle import Oracle
     from centernet.tasks.task import Task
+    from centernet.trackers.tracker import Tracker
 
-PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # Images of one shape are collected from this many batches when shapes vary.
 WINDOW = 4
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
 class Detector:
-    """`task` and `model` joined to something that turns images into Detections.
+    """`task` and an `engine` joined to something that turns images into Detections.
 
     Args:
-        task: what to detect; gives class names, framing and the reading of the maps.
-        model: the network, whose heads are the task's. With `fuse` it is left alone; else it is
-            moved to `device` and set to eval.
-        mean, std: of colours in [0, 1], BGR; the data set's by default.
-        input_size: (height, width) the network sees; the data set's resolution by default.
-        keep_res: let the network see each image in its own size instead.
-        flip_test: average the maps with those of the mirrored image.
+        task: what to detect; gives class names, framing and the reading of what the engine found.
+        engine: the network, made ready.
+        preprocess: what the network sees of an image.
         scales: test scales; more than one are merged by soft-NMS.
         nms: soft-NMS also for a single scale.
         k: candidates taken from the maps of one scale.
         limit: detections kept of an image, but for ties.
         batch_size: images of one shape that go through the network together.
-        device: "cpu", "cuda", "cuda:1" ...; None takes CUDA if there is one.
-        amp: None (float32), "bf16" or "fp16".
-        channels_last: the memory layout that some devices compute faster in; always if `fuse`.
-        fuse: run a copy of the network that is made for testing: BN folded into the convolutions,
-            all of it in the precision of `amp`, regressions computed at the peaks alone. Else
-            `model` itself runs as it was trained. Results agree to rounding.
-        in_place: let `fuse` change `model` itself, which then is of no other use: half the memory.
+        oracle: puts true maps in the place of predicted ones, for images prepared with their
+            objects; the engine must have maps.
 
-    The attribute `model` is the network that runs. Its weights are those that were given only
-    without `fuse`; with it neither names nor values of its state dict are.
-    `timings` holds the seconds of each stage since it was made or last replaced. `oracle`, unless
-    None, puts true maps in the place of predicted ones, for images prepared with their objects.
+    `timings` holds the seconds of each stage since it was made or last warmed up. UserError if the
+    network cannot divide the input size, or takes another.
     """
-
-    oracle: Oracle | None = None
 
     def __init__(
         self,
+        task: Task,
+        engine: Engine,
+        preprocess: Preprocess,
+        *,
+        scales: Sequence[float] = (1.0,),
+        nms: bool = False,
+        k: int = 100,
+        limit: int = 100,
+        batch_size: int = 1,
+        oracle: Oracle | None = None,
+    ) -> None:
+        if not scales or min(scales) <= 0:
+            raise ValueError(f"test scales must be positive, not {scales}")
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        self.task, self.engine, self.preprocess = task, engine, preprocess
+        self.scales, self.nms = tuple(scales), nms
+        self.k, self.limit, self.batch_size = k, limit, batch_size
+        self.oracle = oracle
+        self.timings = Timings(engine.device)
+        self._check_size()
+
+    @classmethod
+    def of(
+        cls,
         task: Task,
         model: CenterNet,
         *,
@@ -88,51 +100,78 @@ class Detector:
         input_size: Size | None = None,
         keep_res: bool = False,
         flip_test: bool = False,
-        scales: Sequence[float] = (1.0,),
-        nms: bool = False,
-        k: int = 100,
-        limit: int = 100,
-        batch_size: int = 1,
         device: str | torch.device | None = None,
         amp: str | None = None,
         channels_last: bool = False,
         fuse: bool = True,
         in_place: bool = False,
-    ) -> None:
-        if not scales or min(scales) <= 0:
-            raise ValueError(f"test scales must be positive, not {scales}")
-        if amp is not None and amp not in PRECISIONS:
-            raise ValueError(f"amp must be None, {' or '.join(PRECISIONS)}, not {amp!r}")
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
-        size = input_size or task.resolution(task.info, task.options)
-        pad, stride = model.backbone.pad, model.backbone.stride
-        used = not keep_res or task.framing.one_size
-        if used and not divisible(size, pad, stride):
-            raise UserError(
-                f"input of {size[0]} x {size[1]}: height and width must be multiples of {pad + 1}"
-                " for this network; set input_size (--input_res, or --input_h and --input_w)"
-            )
-        self.task = task
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.precision = None if amp is None else PRECISIONS[amp]
-        self.fuse = fuse and isinstance(model, CenterNet)
-        fast = channels_last or self.fuse
-        self.layout = torch.channels_last if fast else torch.contiguous_format
-        if self.fuse:
-            model = fused(model, in_place).to(dtype=self.precision)
-        self.model = model.to(self.device, memory_format=self.layout).eval()
-        self.preprocess = Preprocess(
+        scales: Sequence[float] = (1.0,),
+        nms: bool = False,
+        k: int = 100,
+        limit: int = 100,
+        batch_size: int = 1,
+        oracle: Oracle | None = None,
+    ) -> Detector:
+        """A detector of `model` in PyTorch.
+
+        mean, std: of colours in [0, 1], BGR; the data set's by default. input_size: (height, width)
+        the network sees; the task's resolution by default. keep_res: let the network see each image
+        in its own size instead. The others are those of `TorchEngine` and of `Detector`.
+        """
+        preprocess = Preprocess(
             framing=task.framing,
             mean=mean or task.info.mean,
             std=std or task.info.std,
-            input_size=size,
+            input_size=input_size or task.resolution(task.info, task.options),
             pad=model.backbone.pad,
             keep_res=keep_res,
         )
-        self.flip_test, self.scales, self.nms = flip_test, tuple(scales), nms
-        self.k, self.limit, self.batch_size = k, limit, batch_size
-        self.timings = Timings(self.device)
+        engine = TorchEngine(
+            task,
+            model,
+            flip_test=flip_test,
+            device=device,
+            amp=amp,
+            channels_last=channels_last,
+            fuse=fuse,
+            in_place=in_place,
+        )
+        return cls(
+            task,
+            engine,
+            preprocess,
+            scales=scales,
+            nms=nms,
+            k=k,
+            limit=limit,
+            batch_size=batch_size,
+            oracle=oracle,
+        )
+
+    def with_oracle(self, oracle: Oracle | None) -> Detector:
+        """The same, on the same engine, with other heads perfect."""
+        return Detector(
+            self.task,
+            self.engine,
+            self.preprocess,
+            scales=self.scales,
+            nms=self.nms,
+            k=self.k,
+            limit=self.limit,
+            batch_size=self.batch_size,
+            oracle=oracle,
+        )
+
+    def _check_size(self) -> None:
+        free = self.preprocess.keep_res and not self.task.framing.one_size
+        one = self.engine.size
+        if not free:
+            self.engine.check(self.preprocess.input_size)
+        elif one is not None:
+            raise UserError(
+                f"keep_res: this network takes images of {one[0]} x {one[1]} alone (leave out"
+                " --keep_res)"
+            )
 
     def detect(self, source: np.ndarray | SourceLike) -> Detections | list[Detections]:
         """Detections of one image, or a list of them for several.
@@ -141,7 +180,7 @@ class Detector:
             source: an image (H, W, 3) uint8 BGR or the path of one gives Detections; a list of
                 either, a folder, a pattern or a video gives a list, in its order. Files are read
                 upright (Exif orientation). UserError when a file is missing or unreadable; among
-                several pictures that are not a list, unreadable ones are left out.
+                several images that are not a list, unreadable ones are left out.
         """
         if isinstance(source, np.ndarray):
             return next(self.run([Frame(as_image(source), "image")]))
@@ -152,12 +191,24 @@ class Detector:
         alone = isinstance(stream, Pictures) and stream.single
         return found[0] if alone else found
 
+    def inference_tracking(
+        self, source: SourceLike, tracker: Tracker | None = None
+    ) -> Iterator[Detections]:
+        """Detections with `identities`, frame by frame, of one video or of a folder's images.
+
+        Nothing of the video is kept in memory. `tracker` is ByteTrack's by default.
+        """
+        return Session(self, tracker or ByteTracker()).run(open_stream(source))
+
     def warm_up(self) -> None:
-        """Detect in a black image: what loads or compiles at its first use is then in no timing."""
+        """Load and compile what detecting will need, so that it is in no timing."""
         camera = np.eye(3, 4, dtype=np.float32)  # any: none need be assumed
         black = np.zeros((*self.preprocess.input_size, 3), np.uint8)
-        list(self.finish([self.prepare(black, calibration=camera)]))
-        self.timings = Timings(self.device)
+        ready = self.prepare(black, calibration=camera)
+        for prepared in ready.scales:
+            self.engine.warm_up(batched([prepared]), self.k)
+        list(self.predict([ready]))
+        self.timings = Timings(self.engine.device)
 
     def _frames(self, sources: Sequence[Any]) -> Iterator[Frame]:
         for source in sources:
@@ -168,7 +219,8 @@ class Detector:
 
     def run(self, frames: Iterable[Frame] | Video | Pictures) -> Iterator[Detections]:
         """Detections of each frame, in order, computed `batch_size` frames at a time."""
-        return self.finish(self.prepare(f.image, f.path, load=f.seconds) for f in frames)
+        ready = (self.prepare(f.image, f.path, load=f.seconds) for f in frames)
+        return (found for _, found in self.predict(ready))
 
     def prepare(
         self,
@@ -177,40 +229,42 @@ class Detector:
         calibration: np.ndarray | None = None,
         load: float = 0.0,
         objects: Objects | None = None,
+        index: int = 0,
     ) -> Ready:
         """The stage before the network; touches no device, so that threads may do it ahead.
 
         `calibration` (3, 4) is the camera matrix, for tasks that need one: without it the task's
-        `camera` says what to take. `load` is the seconds it took to read the image,
-        `objects` what is truly in it, for the oracle.
+        `camera` says what to take. `load` is the seconds it took to read the image, `objects` what
+        is truly in it, for the oracle, `index` which of the caller's images it is.
         """
         start = time.perf_counter()
         scales = [self.preprocess(image, scale) for scale in self.scales]
         if self.oracle is not None and objects is not None:
-            scales = [self._with_truth(prepared, objects) for prepared in scales]
+            scales = [self._with_truth(self.oracle, prepared, objects) for prepared in scales]
         size = image.shape[0], image.shape[1]
         if calibration is None:
             calibration = self.task.camera(size)
-        return Ready(scales, size, path, calibration, load, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Ready(scales, size, path, calibration, load, seconds, index)
 
-    def _with_truth(self, prepared: Prepared, objects: Objects) -> Prepared:
-        assert self.oracle is not None
-        seen = prepared.shape[1], prepared.shape[2]
-        size = map_size(seen, self.model.backbone.stride)
-        truth = self.oracle.truth(objects, prepared.view, size, mirrored=self.flip_test)
-        return replace(prepared, truth=truth)
+    def _with_truth(self, oracle: Oracle, prepared: Prepared, objects: Objects) -> Prepared:
+        size = map_size((prepared.shape[1], prepared.shape[2]), self.engine.stride)
+        mirrored = self.engine.flip_test
+        return replace(
+            prepared, truth=oracle.truth(objects, prepared.view, size, mirrored=mirrored)
+        )
 
-    def finish(self, images: Iterable[Ready]) -> Iterator[Detections]:
-        """Detections of prepared images, in their order.
+    def predict(self, images: Iterable[Ready]) -> Iterator[tuple[Ready, Detections]]:
+        """Prepared images with their detections, in their order.
 
         Images of equal input shape share a batch. Batching changes nothing but the order in which
         floating-point sums are rounded: scores agree with those of single images to about 1e-5.
         """
         window = self.batch_size * (WINDOW if self.preprocess.keep_res else 1)
         for group in chunks(images, window):
-            yield from self._finish_group(group)
+            yield from zip(group, self._predict_group(group), strict=True)
 
-    def _finish_group(self, group: Sequence[Ready]) -> list[Detections]:
+    def _predict_group(self, group: Sequence[Ready]) -> list[Detections]:
         shapes: defaultdict[tuple[int, ...], list[tuple[int, int]]] = defaultdict(list)
         for image, ready in enumerate(group):
             for scale, prepared in enumerate(ready.scales):
@@ -221,7 +275,7 @@ class Detector:
                 inputs = [group[image].scales[scale] for image, scale in batch]
                 matrices = [group[image].calibration for image, _ in batch]
                 paths = [group[image].path for image, _ in batch]
-                found = self._detect_batch(inputs, matrices, paths)
+                found = self.predict_batch(inputs, matrices, paths)
                 parts.update(zip(batch, found, strict=True))
         results = []
         with self.timings.stage("merge"):
@@ -234,67 +288,32 @@ class Detector:
         self.timings.images += len(group)
         return results
 
-    def _detect_batch(
+    def predict_batch(
         self,
         inputs: Sequence[Prepared],
         calibrations: Sequence[np.ndarray | None],
         paths: Sequence[Path | None] = (),
     ) -> list[Detections]:
         """Detections of inputs of one shape; UserError, with the image, if any is not finite."""
-        maps = self._maps(inputs, self._sparse(), self._peaked())
-        with self.timings.stage("dec"), torch.inference_mode():
-            decoded = self.task.decode(maps, self.k)
-            arrays = {name: value.cpu().numpy() for name, value in decoded.items()}
-        check_finite(arrays, paths, narrow=self.precision is torch.float16)
-        size = next(iter(maps.values())).shape[-2:]
+        if self.oracle is None:
+            found = self.engine.run(batched(inputs), self.k, self.timings)
+        else:
+            maps = self.maps(inputs)
+            with self.timings.stage("dec"):
+                found = decoded(self.task, maps, self.k)
+        check_finite(found.arrays, paths, narrow=self.engine.narrow)
         with self.timings.stage("post"):
             views = [prepared.view for prepared in inputs]
-            return self.task.finish(arrays, views, (int(size[0]), int(size[1])), calibrations)
+            return self.task.finish(found.arrays, views, found.size, calibrations)
 
     def maps(self, inputs: Sequence[Prepared]) -> Maps:
         """The network's activated maps (B, C, h, w) of inputs of one shape, flips averaged.
 
         With an oracle the truth is put in, where the inputs carry it.
         """
-        return self._maps(inputs)
-
-    def _sparse(self) -> frozenset[str]:
-        """The heads that need not be computed all over: none that is looked at or corrected."""
-        return self.task.sparse if self.fuse and self.oracle is None else frozenset()
-
-    def _peaked(self) -> frozenset[str]:
-        """The heat maps that may stay logits: on the CPU, if nothing is averaged or corrected."""
-        alone = self.device.type == "cpu" and self.oracle is None and not self.flip_test
-        return self.task.peaked if alone else frozenset()
-
-    @torch.inference_mode()
-    def _maps(
-        self,
-        inputs: Sequence[Prepared],
-        sparse: Collection[str] = (),
-        peaked: Collection[str] = (),
-    ) -> Maps:
-        with self.timings.stage("net"):
-            batch: Tensor = to_batch([prepared.input for prepared in inputs], self.flip_test)
-            batch = batch.to(self.device, memory_format=self.layout)
-            raw, put_off = self._raw(batch, sparse)
-            maps = self.task.activate(raw, put_off, peaked)
-            maps = self.task.merge_flip(maps) if self.flip_test else maps
+        maps = self.engine.maps(batched(inputs), self.timings)
         truths = [prepared.truth for prepared in inputs if prepared.truth is not None]
         return self.oracle.correct(maps, truths) if self.oracle and truths else maps
-
-    def _raw(
-        self, batch: Tensor, sparse: Collection[str]
-    ) -> tuple[dict[str, Tensor], dict[str, SparseMap]]:
-        if self.fuse:
-            return self.model.last_maps(batch.to(dtype=self.precision), sparse)
-        with self._autocast():
-            return self.model(batch, last_only=True)[-1], {}
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self.precision is None:
-            return nullcontext()
-        return torch.autocast(self.device.type, self.precision)
 
     def _merge(self, parts: list[Detections], ready: Ready) -> Detections:
         merged = self.task.merge(parts, nms=self.nms, limit=self.limit)
@@ -307,8 +326,8 @@ class Detector:
         )
 
 
-def chunks(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
-    """Lists of `size` successive things; the last may be shorter."""
-    rest = iter(things)
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` successive items; the last may be shorter."""
+    rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk

@@ -10,18 +10,18 @@ from centernet.tasks.oracle import Oracle, oracles_for
 Perfect = tuple[str, ...]  # names of oracles: which heads are perfect
 
 
-def error_budget(detector: Detector, measure: Callable[[], float]) -> dict[Perfect, float]:
+def error_budget(detector: Detector, measure: Callable[[Detector], float]) -> dict[Perfect, float]:
     """What `measure` gives for the network as it is, for each perfect head, and for all of them.
 
-    `measure` tests with `detector`, whose oracle is set before; it is called for the network as it
-    is last, so that the files it leaves behind are those of the network.
+    `measure` tests with a detector; it is called for the network as it is last, so that the files
+    it leaves behind are those of the network.
     """
     single: list[Perfect] = [(name,) for name in oracles_for(detector.task)]
     everything = tuple(name for (name,) in single)
     figures: dict[Perfect, float] = {}
     for perfect in (everything, *single, ()):
-        detector.oracle = Oracle(detector.task, perfect) if perfect else None
-        figures[perfect] = measure()
+        oracle = Oracle(detector.task, perfect) if perfect else None
+        figures[perfect] = measure(detector.with_oracle(oracle))
     return {perfect: figures[perfect] for perfect in ((), *single, everything)}
 
 

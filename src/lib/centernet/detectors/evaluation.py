@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
 from centernet.detectors.diagnose import NEAR_ZERO, post_mortem
 from centernet.detectors.preprocess import Ready
+from centernet.detectors.session import Session
 from centernet.io.image import ImageError
 from centernet.io.prefetch import prefetch
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
+from centernet.trackers.tracker import Tracker
 
-Look = Callable[[int, Ready, Detections], None]
+OnImage = Callable[[int, Ready, Detections], None]
+Results = Mapping[int | str, Detections]  # by the ids of images
 
 
 def evaluate(
@@ -29,19 +34,24 @@ def evaluate(
     workers: int = 4,
     phase: str = "test",
     epoch: int | None = None,
-    look: Look | None = None,
+    on_image: OnImage | None = None,
+    keep: Callable[[Results], None] | None = None,
+    tracker: Tracker | None = None,
 ) -> Evaluation:
     """The evaluation of `detector` on `source`, whose results files go into `folder`.
 
     Its table goes to the `logger`.
 
     `workers` threads read and prepare images ahead (0: none does). An image that cannot be read is
-    told and counts as one without detections; a `source` that is strict raises. `look` is called
-    with the index, the prepared image and its detections.
+    told and left out of the metrics with its objects; a `source` that is strict raises. `on_image`
+    is called with the index, the prepared image and its detections, `keep` with all of them at the
+    end. A `tracker` gives identities, video by video; the data set must have videos then.
     """
     if len(source) == 0:
         raise UserError(f"data set {source.info.name}: no image to test on")
-    order: list[int] = []
+    unreadable: dict[int, str] = {}
+    indices, video = _in_order(source, tracker)
+    session = Session(detector, tracker)
 
     def prepare(index: int) -> tuple[int, Ready | ImageError]:
         start = time.perf_counter()
@@ -52,31 +62,61 @@ def evaluate(
         seconds = time.perf_counter() - start
         objects = source.objects(index)
         path, calibration = source.path(index), objects.calibration
-        return index, detector.prepare(image, path, calibration, seconds, objects)
+        return index, detector.prepare(image, path, calibration, seconds, objects, index)
 
     def readable() -> Iterator[Ready]:
-        for index, ready in prefetch(prepare, range(len(source)), workers):
+        for index, ready in prefetch(prepare, indices, workers):
             if isinstance(ready, ImageError):
                 source.drop_image(index, ready)
-                continue
-            order.append(index)
-            looked_at.append(ready)
-            yield ready
+                unreadable[index] = str(ready)
+            else:
+                yield ready
 
-    looked_at: list[Ready] = []
     results: dict[int | str, Detections] = {}
     with logger.epoch(phase, epoch, len(source)) as bar:
-        for number, found in enumerate(detector.finish(readable())):
-            index, ready = order[number], looked_at.pop(0)
-            results[source.image_id(index)] = found
-            if look is not None:
-                look(index, ready, found)
+        before: int | None = None
+        for number, (ready, found) in enumerate(detector.predict(readable())):
+            if number == 0 or video.get(ready.index) != before:
+                session.reset()
+            before = video.get(ready.index)
+            found = session.track(found)
+            results[source.image_id(ready.index)] = found
+            if on_image is not None:
+                on_image(ready.index, ready, found)
             bar.step()
     if not results:
         raise UserError(f"data set {source.info.name}: not one image can be read")
-    evaluation = source.evaluate(results, folder)
+    if keep is not None:
+        keep(results)
+    if tracker is not None:
+        logger.write(f"association per image: {session}")
+    judged = source
+    if unreadable:
+        tested = np.ones(len(source), bool)
+        tested[list(unreadable)] = False
+        judged = source.only(tested)
+        counted = "" if judged is not source else ", whose objects count as missed"
+        logger.write(
+            f"metrics over {len(source) - len(unreadable)} of {len(source)} images:"
+            f" {len(unreadable)} cannot be read{counted}; such as {next(iter(unreadable.values()))}"
+        )
+    evaluation = judged.evaluate(results, folder)
     for line in evaluation.table.splitlines():
         logger.write(line)
     if evaluation.main < NEAR_ZERO:
-        logger.write(post_mortem(source, results))
+        logger.write(post_mortem(judged, results))
     return evaluation
+
+
+def _in_order(source: Source, tracker: Tracker | None) -> tuple[list[int], dict[int, int]]:
+    """The images in the order to look at them, and the video of each."""
+    if tracker is None:
+        return list(range(len(source))), {}
+    videos = source.sequences()
+    if not videos:
+        raise UserError(
+            f"--tracker: data set {source.info.name} has no videos, its images do not follow one"
+            " another; --dataset mot or --dataset toy --part motion have"
+        )
+    video = {index: place for place, frames in enumerate(videos) for index in frames}
+    return list(video), video

@@ -12,8 +12,9 @@ from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
 from centernet.export.opening import is_exported, open_file
 from centernet.models.checkpoint import Checkpoint, load_weights, read_checkpoint
-from centernet.models.description import describe, info_of, options_of
+from centernet.models.description import describe, info_of, options_of, spec_of
 from centernet.models.model import CenterNet, create_model
+from centernet.models.spec import ModelSpec
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS, Task
 
@@ -22,7 +23,7 @@ def load_detector(
     checkpoint: str | Path | Checkpoint,
     *,
     task: str | None = None,
-    arch: str | None = None,
+    arch: str | ModelSpec | None = None,
     head_conv: int | None = None,
     info: Info | None = None,
     flags: Mapping[str, Any] | None = None,
@@ -40,11 +41,12 @@ def load_detector(
         found = detector.detect("photo.jpg")
         found.save("photo_found.jpg")
 
-    The network that runs, `detector.model`, is made for testing: batch normalisation is folded
-    into its convolutions. With `fuse=False` it has the weights of the file, under their names.
+    The network that runs, `detector.engine.model`, is made for testing: batch normalisation is
+    folded into its convolutions. With `fuse=False` it has the weights of the file, under their
+    names.
 
     An exported file (.onnx, .xml, ...) stands in the place of a checkpoint; `settings` are then
-    those of FileDetector, the `runtime` that opens it, its `threads` and `providers`.
+    those of `file_detector`, the `runtime` that opens it, its `threads` and `providers`.
 
     Raises UserError when the file does not fit what was named, or does not say enough.
     """
@@ -58,14 +60,14 @@ def load_detector(
     if info is None:
         raise UserError(f"{checkpoint.name}: does not say what its classes are; pass info=")
     _check_flags(kind, flags or {})
-    built = kind(info, options_of(kind.Options, said, flags or {}))
+    built = kind(info, options_of(kind.Options, said, flags or {}, checkpoint.name))
     model = load_model(built, checkpoint, arch, head_conv)
     for name in ("mean", "std"):
         settings.setdefault(name, tuple(said[name]) if name in said else getattr(info, name))
     own_size = built.resolution(info, built.options)
     settings.setdefault("input_size", tuple(said.get("input_size", own_size)))
     settings.setdefault("keep_res", said.get("keep_res", False))
-    return Detector(built, model, in_place=True, **settings)
+    return Detector.of(built, model, in_place=True, **settings)
 
 
 def _file_detector(
@@ -75,8 +77,8 @@ def _file_detector(
     flags: Mapping[str, Any],
     settings: dict[str, Any],
 ) -> Detector:
-    """A detector that runs an exported file; `settings` as for FileDetector and `open_file`."""
-    from centernet.export.file_detector import FileDetector
+    """A detector that runs an exported file; `settings` as for `file_detector` and `open_file`."""
+    from centernet.export.file_engine import file_detector
 
     opening = {n: settings.pop(n) for n in ("runtime", "threads", "providers") if n in settings}
     opened = open_file(path, **opening)
@@ -85,7 +87,7 @@ def _file_detector(
         raise UserError(f"{path}: is of task {own}, not {task}; run {own} with it")
     if info is not None:
         raise UserError(f"{path}: says itself what its classes are; leave out info=")
-    return FileDetector(opened, str(path), flags=flags, **settings)
+    return file_detector(opened, str(path), flags=flags, **settings)
 
 
 def _check_flags(kind: type[Task], flags: Mapping[str, Any]) -> None:
@@ -113,20 +115,23 @@ def check_task(checkpoint: Checkpoint, task: str) -> None:
 
 
 def load_model(
-    task: Task, checkpoint: Checkpoint, arch: str | None = None, head_conv: int | None = None
+    task: Task,
+    checkpoint: Checkpoint,
+    arch: str | ModelSpec | None = None,
+    head_conv: int | None = None,
 ) -> CenterNet:
     """The network of `checkpoint` for `task`, every tensor of it; UserError if one does not fit.
 
     What is not named (`arch`, `head_conv`) is as the checkpoint says.
     """
     said = checkpoint.description
-    arch = arch or said.get("arch")
-    if arch is None:
+    spec = arch if isinstance(arch, ModelSpec) else spec_of(said, arch)
+    if spec is None:
         raise UserError(f"{checkpoint.name}: does not say its architecture; name it with --arch")
     if head_conv in (None, -1):
         head_conv = said.get("head_conv", -1)
-    model = create_model(arch, task.heads, head_conv)
+    model = create_model(spec, task.heads, head_conv)
     size = said.get("input_size", task.resolution(task.info, task.options))
-    wanted = describe(task, model, arch, head_conv, size)
+    wanted = describe(task, model, spec, head_conv, size)
     load_weights(model, checkpoint, strict=True, wanted=wanted)
     return model

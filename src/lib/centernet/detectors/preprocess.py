@@ -41,6 +41,7 @@ class Ready:
     calibration: np.ndarray | None = None
     load_seconds: float = 0.0
     pre_seconds: float = 0.0
+    index: int = 0  # which of the caller's images it is
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,14 @@ class Preprocess:
 
     def picture(self, prepared: Prepared) -> np.ndarray:
         """What the network sees, as (h, w, 3) uint8 again: for looking at it."""
-        mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
-        colours = (prepared.input * std + mean) * 255
-        return np.ascontiguousarray(
-            colours.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
-        )
+        return as_picture(prepared.input, self.mean, self.std)
+
+
+def as_picture(normalised: np.ndarray, mean: Triple, std: Triple) -> np.ndarray:
+    """(..., 3, h, w) float32 as the (..., h, w, 3) uint8 BGR that it was made of."""
+    own_mean, own_std = (np.asarray(v, np.float32)[:, None, None] for v in (mean, std))
+    colours = (normalised * own_std + own_mean) * 255
+    return np.ascontiguousarray(np.moveaxis(colours.round().clip(0, 255).astype(np.uint8), -3, -1))
 
 
 def enlarged(view: View, factor: float) -> View:
@@ -98,15 +102,24 @@ def enlarged(view: View, factor: float) -> View:
     return replace(view, center=center, scale=view.scale * factor)
 
 
-def to_batch(inputs: Sequence[np.ndarray], mirrored: bool = False) -> Tensor:
-    """Stack inputs (3, h, w) to (B, 3, h, w), or with their mirror images to (2 B, 3, h, w).
+def batched(inputs: Sequence[Prepared]) -> dict[str, Tensor]:
+    """Inputs of one shape as an engine takes them: {name: (B, channels, h, w)}."""
+    return {"image": to_batch([prepared.input for prepared in inputs])}
+
+
+def to_batch(inputs: Sequence[np.ndarray]) -> Tensor:
+    """Stack inputs (3, h, w) to (B, 3, h, w).
 
     The order in memory is that of the inputs; one alone is not copied.
     """
     pictures = [torch.from_numpy(one.transpose(1, 2, 0)).unsqueeze(0) for one in inputs]
     each = [picture.permute(0, 3, 1, 2) for picture in pictures]
-    batch = torch.cat(each) if len(each) > 1 else each[0]
-    return torch.cat([batch, batch.flip(-1)]) if mirrored else batch
+    return torch.cat(each) if len(each) > 1 else each[0]
+
+
+def with_mirrored(batch: Tensor) -> Tensor:
+    """[images, mirrored images] (2 B, 3, h, w)."""
+    return torch.cat([batch, batch.flip(-1)])
 
 
 def as_image(array: np.ndarray) -> np.ndarray:

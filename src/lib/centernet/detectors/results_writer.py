@@ -7,6 +7,9 @@ from pathlib import Path
 from types import TracebackType
 
 from centernet.console.window import Window
+from centernet.detectors.track_files import TrackFiles
+from centernet.drawing.traces import Traces
+from centernet.io.files import free_path
 from centernet.io.json_list import JsonList
 from centernet.io.picture_file import PICTURE_SUFFIXES, save_picture
 from centernet.io.stream import Frame, Pictures, Video
@@ -14,7 +17,7 @@ from centernet.io.video_file import VideoFile
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 
-MANY = 20  # pictures that are named one by one
+MANY = 20  # images that are named one by one
 FIRST = 3  # of more, so many are named
 
 
@@ -24,7 +27,8 @@ class ResultWriter:
     Images are saved one by one, a video as one mp4 file, all numbers in `results.json`, which is
     whole after every frame, however the program ends. Nothing that is in the folder already is
     written over: the new file has a number in its name. Detections below `save_threshold` are in
-    no file, those below `threshold` are not drawn.
+    no file, those below `threshold` are not drawn. `trace` draws the tails of tracked objects;
+    `track_files` are the formats that tracks are written in besides.
     """
 
     def __init__(
@@ -35,6 +39,9 @@ class ResultWriter:
         theme: str,
         show: bool,
         save_threshold: float = 0.0,
+        *,
+        trace: bool = False,
+        track_files: tuple[str, ...] = (),
     ) -> None:
         self.folder, self.threshold, self.theme = Path(folder).absolute(), threshold, theme
         self.spare_the_originals(self.folder, stream)
@@ -45,9 +52,12 @@ class ResultWriter:
         self._video: VideoFile | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
         if isinstance(stream, Video):
-            self._video = VideoFile(_free(self.folder / f"{stream.name}.mp4"), stream.rate)
+            self._video = VideoFile(free_path(self.folder / f"{stream.name}.mp4"), stream.rate)
             self._open.enter_context(self._video)
-        self._numbers = self._open.enter_context(JsonList(_free(self.folder / "results.json")))
+        name = stream.name if isinstance(stream, Video) else "images"
+        self._traces = Traces() if trace else None
+        self._tracks = self._open.enter_context(TrackFiles(self.folder, name, track_files))
+        self._numbers = self._open.enter_context(JsonList(free_path(self.folder / "results.json")))
 
     @staticmethod
     def spare_the_originals(folder: Path, stream: Pictures | Video) -> None:
@@ -63,8 +73,11 @@ class ResultWriter:
     def add(self, frame: Frame, found: Detections) -> bool:
         """Draw and keep one frame; False when the user has closed the window."""
         picture = found.plot(frame.image, threshold=self.threshold, theme=self.theme)
+        if self._traces is not None:
+            picture = self._traces.draw(picture, found, self.threshold)
         kept = found.above(self.save_threshold) if self.save_threshold > 0 else found
         self._numbers.append({"name": frame.name, **kept.to_dict()})
+        self._tracks.add(frame.name, kept)
         if self._video is not None:
             self._video.write(picture)
         else:
@@ -89,7 +102,7 @@ class ResultWriter:
         path = self.folder / name
         if path.suffix.lower() not in PICTURE_SUFFIXES:
             path = path.with_name(f"{path.name}.jpg")
-        return _free(path)
+        return free_path(path)
 
     def __enter__(self) -> ResultWriter:
         return self
@@ -105,14 +118,6 @@ class ResultWriter:
             self.window.close()
         if self._video is not None and self._video.frames:
             self.saved.append(self._video.path)
+        self.saved += self._tracks.paths
         if self._numbers.count:
             self.saved.append(self._numbers.path)
-
-
-def _free(path: Path) -> Path:
-    """`path`, or the first of path_2, path_3 ... that does not exist."""
-    stem, number = path.stem, 1
-    while path.exists():
-        number += 1
-        path = path.with_name(f"{stem}_{number}{path.suffix}")
-    return path

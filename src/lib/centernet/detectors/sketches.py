@@ -29,10 +29,22 @@ class Sketches:
             save_picture(self.folder / f"{name}_above.jpg", above)
         if self.level < 2:
             return
-        prepared = ready.scales[0]
-        seen = self.detector.preprocess.picture(prepared)
-        size = seen.shape[0], seen.shape[1]
-        for head, maps in self.detector.maps([prepared]).items():
-            if head.startswith("hm"):
-                heat = heat_map(maps.whole()[0].float().cpu().numpy(), size, self.theme)
-                save_picture(self.folder / f"{name}_{head}.jpg", blend(seen, heat))
+        for head, heat in heat_maps(self.detector, ready, self.theme).items():
+            save_picture(self.folder / f"{name}_{head}.jpg", heat)
+
+
+def heat_maps(detector: Detector, ready: Ready, theme: str = "white") -> dict[str, np.ndarray]:
+    """{head: its heat maps over the input, BGR uint8} of an image that was prepared."""
+    prepared = ready.scales[0]
+    seen = detector.preprocess.picture(prepared)
+    size = seen.shape[0], seen.shape[1]
+    return {
+        head: blend(seen, heat_map(maps.whole()[0].float().cpu().numpy(), size, theme))
+        for head, maps in detector.maps([prepared]).items()
+        if head.startswith("hm")
+    }
+
+
+def heat_of(detector: Detector, ready: Ready) -> np.ndarray | None:
+    """The first heat maps of an image over it; None for a task without such a head."""
+    return next(iter(heat_maps(detector, ready).values()), None)

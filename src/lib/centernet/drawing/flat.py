@@ -1,4 +1,4 @@
-"""Pictures of what was found. Every function takes an image and returns a new one.
+"""Images of what was found. Every function takes an image and returns a new one.
 
 Images are (H, W, 3) uint8 BGR, coordinates are pixels of that image. Line widths and letters grow
 with the image, so that a thumbnail and a 20-megapixel photo can both be read.

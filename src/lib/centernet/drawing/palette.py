@@ -1,4 +1,4 @@
-"""Colours for drawing: one for each class, told apart by eye, and what can be read on them."""
+"""Colours for drawing: one for each class, distinguished by eye, and what can be read on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TONES = ((0.80, 1.00), (0.55, 1.00), (0.95, 0.80))  # saturation, value
 
 
 def colour(index: int) -> BGR:
-    """BGR colour of class, joint or identity `index`; the same in every picture."""
+    """BGR colour of class, joint or identity `index`; the same in every image."""
     saturation, value = _TONES[(index // 8) % len(_TONES)]
     red, green, blue = colorsys.hsv_to_rgb((_FIRST + index * _STEP) % 1.0, saturation, value)
     return round(blue * 255), round(green * 255), round(red * 255)

@@ -1,4 +1,4 @@
-"""Pictures of 3D boxes: in the camera image and seen from above.
+"""Images of 3D boxes: in the camera image and seen from above.
 
 The camera frame is KITTI's: x right, y down, z forward, metres. A cuboid stands on its location,
 turned by `rotation` about the y axis; dimensions are height, width, length.
@@ -72,7 +72,7 @@ def birds_eye(
     reach: float = 60.0,
     theme: str = "white",
 ) -> np.ndarray:
-    """A square picture from above: the camera at the bottom middle, `reach` metres up the image.
+    """A square image from above: the camera at the bottom middle, `reach` metres up the image.
 
     Rings every 10 metres; the line from a cuboid's middle marks its front.
     """

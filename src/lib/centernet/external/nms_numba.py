@@ -128,7 +128,7 @@ def _suppress(
                 count -= 1
                 _swap(table, order, row, count, TOP_LEFT)
                 continue
-            # The first row is tested anew: another may have taken its place.
+            # The first row is tested again: another may have taken its place.
             if score[row] > top or row == pick:
                 best, top = row, score[row]
             row += 1

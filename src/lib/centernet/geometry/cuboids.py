@@ -1,4 +1,4 @@
-"""Upright boxes before a camera: their corners, their picture, their angles.
+"""Upright boxes before a camera: their corners, their image, their angles.
 
 Camera frame as in KITTI: x right, y down, z forward, metres. A box stands upright, is turned by
 `rotation_y` about the y axis (0: its length along x) and is located by the centre of its bottom

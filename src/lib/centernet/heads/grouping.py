@@ -17,15 +17,25 @@ from centernet.heads.peaks import Peaks
 from centernet.runtime.exporting import doublings, exporting
 
 TOP, LEFT, BOTTOM, RIGHT = range(4)
-CELLS = 1 << 20  # candidates tried at once, which bounds the memory
+CELLS = 1 << 18  # candidates tried at once, which bounds the memory
+EXPORTED = 1 << 22  # and in an exported program, which tries those and no more
+ROUNDING = 1e-5  # of a score
 
 
 class Groups(NamedTuple):
-    """The N best groups of one image; those that do not exist have score 0."""
+    """The N best groups of every image; those that do not exist have score 0."""
 
-    scores: Tensor  # (N,)
-    classes: Tensor  # (N,) int64
-    members: Tensor  # (N, 4) int64, which of the K peaks is top, left, bottom, right
+    scores: Tensor  # (B, N)
+    classes: Tensor  # (B, N) int64
+    members: Tensor  # (B, N, 4) int64, which of the K peaks is top, left, bottom, right
+
+
+class Pairs(NamedTuple):
+    """Some of the pairs of a top and a bottom, best first: P of every image."""
+
+    top: Tensor  # (B, P) int64, which of the K peaks
+    bottom: Tensor
+    fits: Tensor  # (B, P) bool, may they be of one object?
 
 
 def group(
@@ -37,82 +47,136 @@ def group(
     center_thresh: float,
     limit: int,
 ) -> Groups:
-    """The `limit` best groups of one image.
+    """The `limit` best groups of every image.
 
-    The fields of `sides` are (4, K): peaks of top, left, bottom, right. `centre` (C, H, W) is the
-    heat map of the centres. Points must be of one class, which names the object; `agnostic` points
-    have none, and the centre names it. Points below `scores_thresh` and groups whose centre is
-    below `center_thresh` do not count. A score is the mean of the points' and, twice, the centre's.
+    The fields of `sides` are (B, 4, K): peaks of top, left, bottom, right. `centre` (B, C, H, W)
+    are the heat maps of the centres. Points must be of one class, which names the object;
+    `agnostic` points have none, and the centre names it. Points below `scores_thresh` and groups
+    whose centre is below `center_thresh` do not count. A score is the mean of the points' and,
+    twice, the centre's.
 
-    Whether points fit together is decided pair by pair, so of the K^4 groups only those whose
-    pairs all fit are ever built, and no more than about CELLS at a time.
+    Pairs of a top and a bottom are taken best first, and each part of them is tried with all pairs
+    of a left and a right, in tensors of fixed shape of about CELLS numbers, until no better group
+    is possible. An exported program tries one part of EXPORTED candidates: all of them up to
+    K = 45, the best pairs beyond.
     """
-    if agnostic:
-        heat, names = centre.max(0, keepdim=True)
-    else:
-        heat, names = centre, None
-    fits = _fitting_pairs(sides, scores_thresh)
-    top, bottom = fits[TOP, BOTTOM].nonzero().unbind(1)
-    both = fits[TOP, LEFT][top] & fits[BOTTOM, LEFT][bottom]  # (pairs, K)
-    pair, left = both.nonzero().unbind(1)
-    top, bottom = top[pair], bottom[pair]
+    heat, names = centre.max(1, keepdim=True) if agnostic else (centre, None)
+    fits = fitting_pairs(sides, scores_thresh)
+    batch, _, k = sides.scores.shape
+    once = exporting()
+    cells = EXPORTED if once else CELLS // batch
+    part = min(k * k, max(1, cells // (k * k)))  # pairs that are tried together
+    sums = sides.scores[:, TOP].unsqueeze(2) + sides.scores[:, BOTTOM].unsqueeze(1)
+    sums = torch.where(fits[TOP, BOTTOM], sums, -torch.ones_like(sums))
+    sums, index = sums.flatten(1).topk(part if once else k * k)
+    most = most_of_others(sides, heat)
+    none = torch.zeros_like(index[:, :1])
     best = Groups(
-        torch.zeros(limit, dtype=heat.dtype, device=heat.device),
-        torch.zeros(limit, dtype=torch.int64, device=heat.device),
-        torch.zeros(limit, 4, dtype=torch.int64, device=heat.device),
+        heat.new_zeros(batch, limit), none.expand(-1, limit), none.unsqueeze(2).expand(-1, limit, 4)
     )
-    for part in _parts(torch.stack([top, left, bottom], dim=1), sides.scores.shape[1]):
-        top, left, bottom = part.unbind(1)
-        all_fit = fits[TOP, RIGHT][top] & fits[LEFT, RIGHT][left] & fits[BOTTOM, RIGHT][bottom]
-        triple, right = all_fit.nonzero().unbind(1)
-        members = torch.cat([part[triple], right.unsqueeze(1)], dim=1)
-        found = _scored(members, sides, heat, names, center_thresh)
-        joined = Groups(*(torch.cat(both) for both in zip(best, found, strict=True)))
-        scores, order = joined.scores.topk(limit)
-        best = Groups(scores, joined.classes[order], joined.members[order])
-    return best
+    for start in range(0, index.shape[1], part):
+        stop = start + part
+        if start and not once:
+            better = (sums[:, start] + most) / 6 + ROUNDING > best.scores[:, -1]
+            if not (better & (sums[:, start] >= 0)).any():
+                break
+        pairs = Pairs(index[:, start:stop] // k, index[:, start:stop] % k, sums[:, start:stop] >= 0)
+        best = joined(best, with_sides(pairs, sides, fits, heat, center_thresh, limit))
+    if names is None:
+        return best
+    classes = names.flatten(1).gather(1, middle_of(best.members, sides, heat.shape[3]))
+    return best._replace(classes=classes * (best.scores > 0))
 
 
-def _fitting_pairs(sides: Peaks, scores_thresh: float) -> dict[tuple[int, int], Tensor]:
-    """{(a, b): (K, K) bool}: may this peak of side a and that of side b be of one object?"""
-    # outward[s, t, k]: how far out, towards side s, peak k of side t lies
-    outward = torch.stack([-sides.y, -sides.x, sides.y, sides.x])
+def fitting_pairs(sides: Peaks, scores_thresh: float) -> dict[tuple[int, int], Tensor]:
+    """{(a, b): (B, K, K) bool}: may this peak of side a and that of side b be of one object?"""
+    # outward[:, s, t, k]: how far out, towards side s, peak k of side t lies
+    outward = torch.stack([-sides.y, -sides.x, sides.y, sides.x], dim=1)
     usable = sides.scores >= scores_thresh
 
     def fit(a: int, b: int) -> Tensor:
-        a_is_outermost = outward[a, a][:, None] >= outward[a, b][None]
-        b_is_outermost = outward[b, b][None] >= outward[b, a][:, None]
-        same = sides.classes[a][:, None] == sides.classes[b][None]
-        return a_is_outermost & b_is_outermost & same & usable[a][:, None] & usable[b][None]
+        a_is_outermost = outward[:, a, a].unsqueeze(2) >= outward[:, a, b].unsqueeze(1)
+        b_is_outermost = outward[:, b, b].unsqueeze(1) >= outward[:, b, a].unsqueeze(2)
+        same = sides.classes[:, a].unsqueeze(2) == sides.classes[:, b].unsqueeze(1)
+        both = usable[:, a].unsqueeze(2) & usable[:, b].unsqueeze(1)
+        return a_is_outermost & b_is_outermost & same & both
 
     wanted = [(TOP, BOTTOM), (TOP, LEFT), (BOTTOM, LEFT)]
     wanted += [(TOP, RIGHT), (LEFT, RIGHT), (BOTTOM, RIGHT)]
     return {pair: fit(*pair) for pair in wanted}
 
 
-def _parts(triples: Tensor, k: int) -> tuple[Tensor, ...]:
-    """`triples` in parts that make at most CELLS groups with `k` peaks; the exporter sees one."""
-    if exporting():
-        return (triples,)
-    return triples.split(max(1, CELLS // max(1, k)))
+def most_of_others(sides: Peaks, heat: Tensor) -> Tensor:
+    """(B,): what left, right and the centre can add to a pair at most; infinite where unknown."""
+    points = sides.scores[:, LEFT].amax(1) + sides.scores[:, RIGHT].amax(1)
+    return (points + 2 * heat.amax((1, 2, 3))).nan_to_num(nan=torch.inf)
 
 
-def _scored(
-    members: Tensor, sides: Peaks, heat: Tensor, names: Tensor | None, center_thresh: float
+def with_sides(
+    pairs: Pairs,
+    sides: Peaks,
+    fits: dict[tuple[int, int], Tensor],
+    heat: Tensor,
+    center_thresh: float,
+    limit: int,
 ) -> Groups:
-    """Scores of groups (M, 4) whose points fit, 0 where the centre is too low, and classes."""
-    _, height, width = heat.shape
-    x = (sides.x[LEFT][members[:, LEFT]] + sides.x[RIGHT][members[:, RIGHT]] + 0.5) / 2
-    y = (sides.y[TOP][members[:, TOP]] + sides.y[BOTTOM][members[:, BOTTOM]] + 0.5) / 2
-    place = y.long() * width + x.long()
-    if names is None:
-        classes = channel = sides.classes[TOP][members[:, TOP]]
-    else:
-        classes, channel = names.flatten()[place], torch.zeros_like(place)
-    middle = heat.flatten()[channel * (height * width) + place]
-    top, left, bottom, right = (sides.scores[side][members[:, side]] for side in range(4))
-    scores = (top + left + bottom + right + 2 * middle) / 6
-    return Groups(scores * (middle >= center_thresh), classes, members)
+    """The best groups, at most `limit`, of `pairs` with every left and every right."""
+    k = sides.scores.shape[2]
+
+    def of_pair(values: Tensor, which: Tensor) -> Tensor:  # (B, K, K) -> (B, P, K)
+        return values.gather(1, which.unsqueeze(2).expand(-1, -1, k))
+
+    left = of_pair(fits[TOP, LEFT], pairs.top) & of_pair(fits[BOTTOM, LEFT], pairs.bottom)
+    right = of_pair(fits[TOP, RIGHT], pairs.top) & of_pair(fits[BOTTOM, RIGHT], pairs.bottom)
+    left = left & pairs.fits.unsqueeze(2)
+    fit = left.unsqueeze(3) & right.unsqueeze(2) & fits[LEFT, RIGHT].unsqueeze(1)  # (B, P, K, K)
+    top, lefts, bottom, rights = sides.scores.unbind(1)
+    points = top.gather(1, pairs.top).unsqueeze(2) + lefts.unsqueeze(1)
+    points = points + bottom.gather(1, pairs.bottom).unsqueeze(2)
+    middle = middles(pairs, sides, heat)
+    scores = (points.unsqueeze(3) + rights[:, None, None] + 2 * middle) / 6
+    scores = torch.where(fit & (middle >= center_thresh), scores, torch.zeros_like(scores))
+    scores, index = scores.flatten(1).topk(min(limit, fit[0].numel()))
+    pair, l_and_r = index // (k * k), index % (k * k)
+    top, bottom = pairs.top.gather(1, pair), pairs.bottom.gather(1, pair)
+    members = torch.stack([top, l_and_r // k, bottom, l_and_r % k], dim=2)
+    members = members * (scores > 0).unsqueeze(2)
+    return Groups(scores, sides.classes[:, TOP].gather(1, top) * (scores > 0), members)
+
+
+def middles(pairs: Pairs, sides: Peaks, heat: Tensor) -> Tensor:
+    """The centre's score (B, P, K, K) in the middle of every pair, left and right.
+
+    A pair knows the row, left and right the column: so a row of the map (B, P, W) is read for each
+    pair, and of it the columns.
+    """
+    _, channels, height, width = heat.shape
+    y = sides.y[:, TOP].gather(1, pairs.top) + sides.y[:, BOTTOM].gather(1, pairs.bottom)
+    row = ((y + 0.5) / 2).long()
+    if channels > 1:
+        row = row + height * sides.classes[:, TOP].gather(1, pairs.top)
+    rows = heat.flatten(1, 2).gather(1, row.unsqueeze(2).expand(-1, -1, width))
+    x = sides.x[:, LEFT].unsqueeze(2) + sides.x[:, RIGHT].unsqueeze(1)
+    column = ((x + 0.5) / 2).long().flatten(1).unsqueeze(1).expand(-1, rows.shape[1], -1)
+    k = sides.scores.shape[2]
+    return rows.gather(2, column).unflatten(2, (k, k))
+
+
+def middle_of(members: Tensor, sides: Peaks, width: int) -> Tensor:
+    """The cells (B, N), y * width + x, in the middle of groups (B, N, 4)."""
+    y = sides.y[:, TOP].gather(1, members[..., TOP])
+    y = y + sides.y[:, BOTTOM].gather(1, members[..., BOTTOM])
+    x = sides.x[:, LEFT].gather(1, members[..., LEFT])
+    x = x + sides.x[:, RIGHT].gather(1, members[..., RIGHT])
+    return ((y + 0.5) / 2).long() * width + ((x + 0.5) / 2).long()
+
+
+def joined(best: Groups, found: Groups) -> Groups:
+    """The best of both, as many as `best` has."""
+    scores, classes, members = (torch.cat(both, 1) for both in zip(best, found, strict=True))
+    scores, rank = scores.topk(best.scores.shape[1])
+    members = members.gather(1, rank.unsqueeze(2).expand(-1, -1, 4))
+    return Groups(scores, classes.gather(1, rank), members)
 
 
 def aggregate_edges(heat: Tensor, dim: int, weight: float) -> Tensor:

@@ -89,6 +89,13 @@ def shown(value: Any) -> str:
     return f"'{text}'" if isinstance(value, str) else text
 
 
+def one_line(text: str, most: int = 300) -> str:
+    """`text` as a part of a message: no line breaks or control characters, not too long."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 4 :]}"
+
+
 @contextmanager
 def no_collection() -> Iterator[None]:
     """No search for garbage: among the millions of new json objects it takes half of the time."""

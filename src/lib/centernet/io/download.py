@@ -6,7 +6,6 @@ goes on from there if the server still offers the same file.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -21,15 +20,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from filelock import FileLock, Timeout
+
 from centernet import __version__
-from centernet.io.meter import Meter, Say, megabytes
+from centernet.io.files import digest_of
+from centernet.io.meter import Log, Meter, megabytes
 from centernet.runtime.errors import UserError
 
 CHUNK = 1 << 18
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 4  # in a row that bring nothing
 LONGEST = 240  # bytes of a file name, so that .part and the like still fit
-# What the network raises when it fails; HTTP errors are told apart from these.
+# What the network raises when it fails; HTTP errors are distinguished from these.
 NETWORK = (OSError, http.client.HTTPException)
 
 
@@ -84,7 +86,7 @@ def fetch(
     folder: str | Path,
     *,
     offline: bool = False,
-    say: Say = print,
+    log: Log = print,
     hint: str = "",
     pause: float = 1.0,
 ) -> Path:
@@ -115,12 +117,12 @@ def fetch(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(part):
-            _complete(remote, part, say, pause)
+            _complete(remote, part, log, pause)
             os.replace(part, path)
             _tag(part).unlink(missing_ok=True)
     except (Refused, *NETWORK) as error:
         raise failed(" ".join(str(error).split()) or type(error).__name__) from error
-    say(f"{remote.url} -> {path} ({megabytes(path.stat().st_size)})")
+    log(f"{remote.url} -> {path} ({megabytes(path.stat().st_size)})")
     return path
 
 
@@ -137,36 +139,27 @@ def mismatch(path: Path, remote: Remote) -> str | None:
     return None
 
 
-def digest_of(path: Path, kind: str) -> str:
-    """The hexadecimal digest of a file; `kind` is "sha256" or "md5"."""
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _complete(remote: Remote, part: Path, say: Say, pause: float) -> None:
+def _complete(remote: Remote, part: Path, log: Log, pause: float) -> None:
     """Fill `part` with the whole, verified file."""
     began = part.stat().st_size if part.exists() else 0
-    _transfer_in_pieces(remote, part, say, pause)
+    _transfer_in_pieces(remote, part, log, pause)
     fault = mismatch(part, remote)
     if fault and began:
-        say(f"{part}: what an earlier download left does not fit the rest; starting over")
+        log(f"{part}: what an earlier download left does not fit the rest; starting over")
         _drop(part)
-        _transfer_in_pieces(remote, part, say, pause)
+        _transfer_in_pieces(remote, part, log, pause)
         fault = mismatch(part, remote)
     if fault:
         _drop(part)
         raise Refused(fault)
 
 
-def _transfer_in_pieces(remote: Remote, part: Path, say: Say, pause: float) -> None:
+def _transfer_in_pieces(remote: Remote, part: Path, log: Log, pause: float) -> None:
     failures = 0
     furthest = part.stat().st_size if part.exists() else 0
     while True:
         try:
-            return _transfer(remote, part, say)
+            return _transfer(remote, part, log)
         except urllib.error.HTTPError as error:
             why: Exception = error
             if error.code < 500 and error.code not in (408, 416, 429):
@@ -184,7 +177,7 @@ def _transfer_in_pieces(remote: Remote, part: Path, say: Say, pause: float) -> N
         furthest = max(furthest, reached)
         if failures >= ATTEMPTS:
             raise Refused(f"{why}, {ATTEMPTS} times")
-        say(f"{remote.name}: {why}; going on from {megabytes(reached)}")
+        log(f"{remote.name}: {why}; going on from {megabytes(reached)}")
         time.sleep(pause * 2 ** max(failures - 1, 0))
 
 
@@ -192,7 +185,7 @@ def _of_the_network(error: BaseException) -> bool:
     return isinstance(error, ConnectionError | TimeoutError | urllib.error.URLError)
 
 
-def _transfer(remote: Remote, part: Path, say: Say) -> None:
+def _transfer(remote: Remote, part: Path, log: Log) -> None:
     """One request for what is missing of `part`; Broken when the connection ends early."""
     have = part.stat().st_size if part.exists() else 0
     if have and have == remote.size:
@@ -213,7 +206,7 @@ def _transfer(remote: Remote, part: Path, say: Say) -> None:
         _remember(part, answer)
         with (
             open(part, "r+b" if start else "wb") as file,
-            Meter(remote.name, total, say) as meter,
+            Meter(remote.name, total, log) as meter,
         ):
             file.seek(start)
             done = start
@@ -280,19 +273,13 @@ def _drop(part: Path) -> None:
 
 @contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """Keep a second process from writing to the same `part` (where the system has flock)."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+    """Keep a second process from writing to the same `part`."""
     lock = part.with_name(f"{part.name}.lock")
-    with open(lock, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Refused("another process is downloading it; wait for that one") from error
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+    except Timeout as error:
+        raise Refused("another process is downloading it; wait for that one") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +46,15 @@ def write_text(path: str | Path, text: str) -> Path:
     return Path(path)
 
 
+def digest_of(path: str | Path, kind: str = "sha256") -> str:
+    """The hexadecimal digest of a file; `kind` is "sha256" or "md5"."""
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def read_lines(path: str | Path) -> list[str]:
     """Lines of a user's text file: UTF-8, with a byte order mark (as Windows writes) or without.
 
@@ -56,3 +66,12 @@ def read_lines(path: str | Path) -> list[str]:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text in UTF-8 ({error.reason}); save it as UTF-8") from None
+
+
+def free_path(path: Path) -> Path:
+    """`path`, or the first of path_2, path_3 ... that does not exist."""
+    stem, number = path.stem, 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{stem}_{number}{path.suffix}")
+    return path

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
+
+from PIL import Image
 
 START = b"\xff\xd8"
 END = b"\xff\xd9"
-_SCAN, _EXIF = 0xDA, 0xE1
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, all codings
+ORIENTATION = 0x0112  # Exif's tag
 _WITHOUT_LENGTH = frozenset(range(0xD0, 0xD8)) | {0x00, 0x01}  # restart marks, stuffing
-_ORIENTATION_TAG = 0x0112
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -18,36 +19,36 @@ def is_jpeg(data: bytes) -> bool:
 
 
 def is_complete(data: bytes) -> bool:
-    """Whether the end-of-image mark of the picture itself (not of a thumbnail) is there.
+    """Whether the end-of-image mark of the image itself (not of a thumbnail) is there.
 
     Decoders fill what is missing with grey or black and, in some releases of OpenCV, say nothing.
     """
     if data.rstrip(b"\0").endswith(END):
         return True
-    return any(marker == END[1] for marker, _, _ in _segments(data))
+    return END[1] in _markers(data)
 
 
 def size(data: bytes) -> tuple[int, int] | None:
     """(height, width) as stored, before any turn; None when no frame header is found."""
-    for marker, start, _ in _segments(data):
-        if marker in _FRAMES:
-            header = data[start + 1 : start + 5]
-            return int.from_bytes(header[:2], "big"), int.from_bytes(header[2:], "big")
-    return None
+    try:
+        with Image.open(BytesIO(data), formats=("JPEG",)) as image:
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
 
 
 def orientation(data: bytes) -> int:
     """Exif orientation, 1 to 8; 1 (upright) when the file does not state it."""
-    for marker, start, end in _segments(data):
-        if marker == _SCAN:
-            break
-        if marker == _EXIF and data[start : start + 6] == b"Exif\0\0":
-            return _exif_orientation(data[start + 6 : end])
-    return 1
+    try:
+        with Image.open(BytesIO(data), formats=("JPEG",)) as image:
+            found = image.getexif().get(ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Markers in order, each with the start and end of what its length field covers."""
+def _markers(data: bytes) -> Iterator[int]:
+    """Markers in order."""
     at = len(START)
     while True:
         at = data.find(b"\xff", at)
@@ -62,24 +63,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             continue
         start = at + 4
         end = start if marker == END[1] else at + 2 + int.from_bytes(data[at + 2 : start], "big")
-        yield marker, start, end
+        yield marker
         if marker == END[1]:
             return
         at = max(end, start)
-
-
-def _exif_orientation(tiff: bytes) -> int:
-    order = {b"II": "little", b"MM": "big"}.get(tiff[:2])
-    if order is None:
-        return 1
-
-    def number(at: int, length: int) -> int:
-        return int.from_bytes(tiff[at : at + length], order)  # type: ignore[arg-type]
-
-    directory = number(4, 4)
-    for entry in range(number(directory, 2)):
-        at = directory + 2 + 12 * entry
-        if number(at, 2) == _ORIENTATION_TAG:
-            value = number(at + 8, 2)
-            return value if 1 <= value <= 8 else 1
-    return 1

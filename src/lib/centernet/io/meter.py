@@ -13,17 +13,17 @@ from progress.bar import Bar
 MEGABYTE = 1e6
 SECONDS = 15.0  # between two lines where there is no terminal
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 class Meter:
     """Bytes done of `total` (None when nobody knows it), shown while the block lasts."""
 
     def __init__(
-        self, label: str, total: int | None, say: Say = print, stream: TextIO | None = None
+        self, label: str, total: int | None, log: Log = print, stream: TextIO | None = None
     ) -> None:
         self.label, self.total, self.done = label, total, 0
-        self._say = say
+        self._log = log
         self._shown = time.monotonic()
         stream = sys.stderr if stream is None else stream
         self._bar = None
@@ -52,7 +52,7 @@ class Meter:
                 self._bar.goto(done)
                 self._shown = now
         elif now - self._shown >= SECONDS:
-            self._say(f"{self.label}: {self}")
+            self._log(f"{self.label}: {self}")
             self._shown = now
 
     def __str__(self) -> str:

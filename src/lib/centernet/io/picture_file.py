@@ -1,4 +1,4 @@
-"""Writing a picture."""
+"""Writing an image."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from centernet.runtime.errors import UserError
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def save_picture(path: str | Path, image: np.ndarray) -> Path:
-    """Write a BGR image atomically in the format of the suffix; return the absolute path."""
+def save_picture(path: str | Path, image: np.ndarray, quality: int | None = None) -> Path:
+    """Write a BGR image atomically in the format of the suffix; return the absolute path.
+
+    `quality` is that of JPEG files, 0 to 100; None leaves it to OpenCV.
+    """
     path = Path(path).absolute()
     with atomic_write(path) as temporary:
         # Not cv2.imwrite: it cannot open names beyond the code page on Windows.
-        done, data = cv2.imencode(path.suffix, image)
+        how = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
+        done, data = cv2.imencode(path.suffix, image, how)
         if not done:
             raise UserError(f"{path}: OpenCV cannot write {path.suffix} files here; use .png")
         temporary.write_bytes(data.tobytes())

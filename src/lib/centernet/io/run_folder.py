@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from centernet.io.door import read_json
 from centernet.runtime.errors import UserError
 
 LAST, BEST = "model_last.pth", "model_best.pth"
 OPTIONS, OPTIONS_TEXT = "opt.json", "opt.txt"
 LOG, METRICS, EVENTS = "log.txt", "metrics.jsonl", "run.json"
 EVALUATION, CLASSES = "evaluation.json", "classes.json"
+
+
+MOST_EPOCHS = 10**9  # a row of another epoch is no row
+
+
+class MetricsRow(msgspec.Struct):
+    """What every row of metrics.jsonl begins with; its metrics follow."""
+
+    epoch: int
+    phase: str
+
+
+class Event(msgspec.Struct):
+    """What happened to a run: the parts whose types matter to those who read it."""
+
+    event: str
+    time: str = ""
+    seal: str = ""
+    hardware: str = ""
+    command: list[str] = []
+    epoch: int | None = None
+    after_epoch: int | None = None
+    flags: dict[str, Any] | None = None
+    weights: dict[str, Any] | None = None
+    results: dict[str, Any] | None = None
+    metrics: dict[str, Any] | None = None
 
 
 class RunFolder:
@@ -44,6 +72,27 @@ class RunFolder:
         """Folder of the demo's results."""
         return self.path / "results"
 
+    @property
+    def findings(self) -> Path:
+        """What the last test found, for the page; its images lie beside it."""
+        return self.path / "report" / "findings.json"
+
+    @property
+    def page(self) -> Path:
+        """The page of the run."""
+        return self.path / "report.html"
+
+    def log(self) -> list[str]:
+        """The lines of log.txt, each with its time."""
+        path = self.path / LOG
+        return (
+            path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        )
+
+    def found(self) -> dict[str, Any]:
+        """The content of `findings`; {} before a test."""
+        return _mapping(self.findings, _json(self.findings)) if self.findings.exists() else {}
+
     def checkpoint(self, epoch: int) -> Path:
         """The checkpoint that is kept of an epoch."""
         return self.path / f"model_{epoch}.pth"
@@ -62,7 +111,7 @@ class RunFolder:
         path = self.path / METRICS
         if not path.exists():
             return []
-        return [row for row in _rows(path) if isinstance(row.get("epoch"), int) and "phase" in row]
+        return list(_rows(path))
 
     def events(self) -> list[dict[str, Any]]:
         """What happened to the run, oldest first (see `runs.provenance`)."""
@@ -72,6 +121,11 @@ class RunFolder:
         events = _mapping(path, _json(path)).get("events")
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise UserError(f"{path}: not a list of events")
+        for number, event in enumerate(events, 1):
+            try:
+                msgspec.convert(event, Event)
+            except (msgspec.ValidationError, RecursionError) as error:
+                raise UserError(f"{path}: event {number}: {str(error).lower()}") from None
         return events
 
     def evaluation(self) -> dict[str, Any]:
@@ -84,10 +138,10 @@ class RunFolder:
         path = self.path / name
         return _json(path) if path.exists() else None
 
-    def set_aside(self, say: Callable[[str], None]) -> RunFolder | None:
+    def set_aside(self, log: Callable[[str], None]) -> RunFolder | None:
         """Keep a run that has come to a checkpoint under a number, so that another can begin here.
 
-        The folder's new place, told through `say`; None where there is nothing to keep.
+        The folder's new place, told through `log`; None where there is nothing to keep.
         """
         if not self.last.exists():
             return None
@@ -96,7 +150,7 @@ class RunFolder:
             number += 1
         epochs = max((row["epoch"] for row in self.metrics()), default=0)
         self.path.rename(place)
-        say(
+        log(
             f"{self.path} held a run of {epochs} epochs, which is now {place}; --resume would have"
             " gone on with it"
         )
@@ -105,22 +159,25 @@ class RunFolder:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+        return read_json(path)
+    except UserError as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise UserError(f"{path}: cannot be read ({why})") from None
 
 
 def _mapping(path: Path, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise UserError(f"{path}: cannot be read (it holds no names with values)")
     return dict(value)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows that have an epoch and a phase; others are those that a kill cut off."""
     for line in path.read_bytes().splitlines():
         try:
-            row = json.loads(line)
-        except ValueError:
+            head = msgspec.json.decode(line, type=MetricsRow)
+            row = msgspec.json.decode(line)
+        except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
             continue
-        if isinstance(row, dict):
+        if abs(head.epoch) <= MOST_EPOCHS:
             yield row

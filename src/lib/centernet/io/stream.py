@@ -1,6 +1,6 @@
-"""Frames from whatever a user points at: a picture, a folder, a pattern, a list, a video, a camera.
+"""Frames from whatever a user points at: an image, a folder, a pattern, a list, a video, a camera.
 
-Pictures are read upright (Exif orientation followed); every frame is (H, W, 3) uint8 BGR.
+Images are read upright (Exif orientation followed); every frame is (H, W, 3) uint8 BGR.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SourceLike = str | Path | int | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a stream. `name` is a file name without folder, good for what is written."""
+    """One image of a stream. `name` is a file name without folder, good for what is written."""
 
     image: np.ndarray
     name: str
@@ -155,7 +155,7 @@ def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:
         source: an image or video file; a folder (its images, by name, not those of folders in it);
             a pattern with * or ?; a .txt file with one path a line; a list of paths; a camera's
             number or "webcam" (camera 0); a stream's address (rtsp://, http://).
-        workers: threads that read pictures ahead.
+        workers: threads that read images ahead.
 
     Raises UserError, in one line, when nothing is there.
     """
@@ -169,8 +169,23 @@ def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:
     return Pictures(paths, workers)
 
 
+def open_videos(source: str) -> list[Pictures | Video]:
+    """The streams that `source` names: one, but of a folder or pattern of videos each of them.
+
+    A folder that has images is those images; its videos are then left alone.
+    """
+    path = Path(source).expanduser()
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    if glob.has_magic(source) and not path.exists():
+        inside = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+    videos = [each for each in inside if each.suffix.lower() in VIDEO_SUFFIXES and each.is_file()]
+    if not videos or any(_is_image(each) for each in inside):
+        return [open_stream(source)]
+    return [Video(str(each)) for each in videos]
+
+
 def as_path(item: object) -> Path:
-    """`item` as the path of a picture; UserError if it is something else."""
+    """`item` as the path of an image; UserError if it is something else."""
     if isinstance(item, str | os.PathLike):
         return Path(item)
     raise UserError(

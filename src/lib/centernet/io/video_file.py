@@ -40,7 +40,7 @@ class VideoFile(AbstractContextManager["VideoFile"]):
 
     def _open(self, image: np.ndarray) -> None:
         temporary = self._file.enter_context(atomic_write(self.path))
-        temporary.touch()  # OpenCV does not tell why it cannot
+        temporary.touch()  # OpenCV does not say why it cannot
         self._size = (image.shape[1], image.shape[0])
         code = cv2.VideoWriter.fourcc(*"mp4v")
         self._writer = cv2.VideoWriter(str(temporary), code, self.rate, self._size)

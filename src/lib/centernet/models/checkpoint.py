@@ -12,7 +12,7 @@ import math
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from centernet.io.door import shown
 from centernet.io.files import atomic_write
-from centernet.models import mismatch, mmdet, published
+from centernet.models import described, mismatch, mmdet, published
+from centernet.models.networks.backbone import Backbone
+from centernet.models.reach import unreached
 from centernet.runtime.errors import UserError, WriteError
 
 FORMAT = 1
@@ -121,13 +124,26 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         meta = _mapping(content, "meta") if nested else {}
         weights, description = mmdet.converted(weights, meta, str(path))
         return Checkpoint(weights, description, epoch=_epoch(meta), path=path)
+    description = _mapping(content, "description") if nested else {}
+    if "format" in content:  # a file of ours; other programs keep what they like there
+        description = described.checked(description, str(path))
+        training = _training(training, str(path))
     return Checkpoint(
         weights=weights,
-        description=_mapping(content, "description") if nested else {},
+        description=description,
         training=training,
         epoch=_epoch(content) if nested else 0,
         path=path,
     )
+
+
+def _training(training: Any, file: str) -> dict[str, Any] | None:
+    """What a resumed run needs, which is a mapping; None where there is nothing."""
+    if training is None:
+        return None
+    if not isinstance(training, Mapping):
+        raise UserError(f"{file}: training is {shown(training)}, where a mapping is expected")
+    return dict(training)
 
 
 def _mapping(content: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -187,7 +203,7 @@ def load_weights(
     checkpoint = weights if isinstance(weights, Checkpoint) else Checkpoint(dict(weights))
     own = published.unwrapped(model.state_dict())
     found = published.our_names(checkpoint.weights, own)
-    comparison = mismatch.compare(own, found)
+    comparison = excused(mismatch.compare(own, found), model, found)
     if strict:
         cause = mismatch.cause(comparison, checkpoint.description, wanted or {})
         if cause:
@@ -197,4 +213,28 @@ def load_weights(
     with torch.no_grad():
         for key in comparison.fitting:
             own[key].copy_(found[key])
+        for key in comparison.zeroed:
+            own[key].zero_()
     return mismatch.report(comparison, checkpoint.description, wanted or {})
+
+
+def excused(
+    comparison: mismatch.Comparison, model: nn.Module, found: Mapping[str, Tensor]
+) -> mismatch.Comparison:
+    """`comparison` without what may be missing: tensors that reach no output, biases of DCNs.
+
+    Biases are excused where none of the file's deformable convolutions has one (CenterNet2's DLA).
+    """
+    backbone = getattr(model, "backbone", None)
+    if not comparison.missing or not isinstance(backbone, Backbone):
+        return comparison
+    branch = "conv_offset_mask.weight"
+    dcn = [key.removesuffix(branch) + "bias" for key in found if key.endswith(f".{branch}")]
+    zeroed = [key for key in comparison.missing if key in dcn and not any(b in found for b in dcn)]
+    missing = [key for key in comparison.missing if key not in zeroed]
+    spared: list[str] = []
+    if missing and all(key.startswith("backbone.") for key in missing):
+        silent = unreached(model, (backbone.pad + 1,) * 2)
+        spared = [key for key in missing if key in silent]
+        missing = [key for key in missing if key not in silent]
+    return replace(comparison, missing=missing, spared=tuple(spared), zeroed=tuple(zeroed))

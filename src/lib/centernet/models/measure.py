@@ -76,12 +76,12 @@ def deformable_flops(
 
 def peak(model: CenterNet, size: tuple[int, int]) -> int:
     """Most bytes of maps alive at once while `model` tests one image of `size`."""
-    with torch.no_grad(), Living() as living:
+    with torch.no_grad(), PeakMemory() as memory:
         model(torch.empty(1, 3, *size, device="meta"), last_only=True)
-    return living.most
+    return memory.most
 
 
-class Living(TorchDispatchMode):
+class PeakMemory(TorchDispatchMode):
     """Counts the bytes of the tensors that are made inside the block and not yet gone."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Living(TorchDispatchMode):
         self.now -= size
 
 
-class Kept(saved_tensors_hooks):
+class SavedForBackward(saved_tensors_hooks):
     """Counts the `bytes` that are kept for the gradient of what is computed inside the block.
 
     The parameters of `model`, which are there anyhow, do not count; what several layers keep counts
@@ -126,7 +126,7 @@ class Kept(saved_tensors_hooks):
         storages = [weight.untyped_storage() for weight in model.parameters()]
         self._known = {id(storage): storage for storage in storages}
 
-    def __enter__(self) -> Kept:
+    def __enter__(self) -> SavedForBackward:
         super().__enter__()
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,8 @@ class Comparison:
     misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
     missing: list[str]
     unused: list[str]
+    spared: tuple[str, ...] = ()  # missing, but without influence on what the network puts out
+    zeroed: tuple[str, ...] = ()  # biases that the file's convolutions do not have: 0
 
     @property
     def total(self) -> int:
@@ -108,9 +109,19 @@ def _classes(
 def _class_counts(comparison: Comparison) -> tuple[int, int] | None:
     """Channels of the heat map in the file and in the network, where only these differ."""
     for key, (theirs, ours) in comparison.misshapen.items():
-        if re.match(r"heads\.hm\.", key) and theirs[1:] == ours[1:]:
+        if of_classes(key) and theirs[1:] == ours[1:]:
             return theirs[0], ours[0]
     return None
+
+
+def of_classes(key: str) -> bool:
+    """Whether a tensor belongs to a heat map that has a channel for each class.
+
+    Such heads are called hm (ctdet, ddd, multi_pose), hm_t ... hm_c (exdet), hmap_tl ... (triplet);
+    hm_hp has one for each joint.
+    """
+    parts = key.split(".")
+    return parts[0] == "heads" and parts[1].startswith("hm") and parts[1] != "hm_hp"
 
 
 def _named(count: int, names: Iterable[str] | None) -> str:
@@ -157,6 +168,12 @@ def report(comparison: Comparison, described: Mapping[str, Any], wanted: Mapping
     unused = [key for key in comparison.unused if not key.endswith(COUNTERS)]
     if unused:
         parts.append(f"not used: {_listed(published_key(key) for key in unused)}")
+    if comparison.spared:
+        names = _listed(published_key(key) for key in comparison.spared)
+        parts.append(f"not in the file, and of no influence: {names}")
+    if comparison.zeroed:
+        names = _listed(published_key(key) for key in comparison.zeroed)
+        parts.append(f"biases that the file's convolutions do not have are 0: {names}")
     renamed = _other_names(described, wanted)
     return "; ".join([*parts, renamed] if renamed else parts)
 
@@ -167,7 +184,7 @@ def _grouped(comparison: Comparison) -> dict[str, list[str]]:
     for key, (theirs, ours) in comparison.misshapen.items():
         why = f"{_shape(theirs)} -> {_shape(ours)}"
         if theirs[1:] == ours[1:]:
-            heat = key.startswith("heads.hm.")
+            heat = of_classes(key)
             why = f"{theirs[0]} -> {ours[0]} {'classes' if heat else 'channels'}"
         groups.setdefault(why, []).append(published_key(key))
     for key in comparison.missing:

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from centernet.models.networks import Backbone, create_backbone
+from centernet.models.networks import Backbone
 from centernet.models.networks.pooling import POOLINGS
 from centernet.models.sparse import PointHead, SparseMap
+from centernet.models.spec import ModelSpec
 from centernet.runtime.errors import UserError
 
 HEAT_BIAS = -2.19  # sigmoid(-2.19) = 0.1: a heat map starts out sure that there is nothing
@@ -120,7 +121,11 @@ def channels_and_bias(name: str, head: int | HeadSpec) -> tuple[int, float | Non
 
 
 def create_model(
-    arch: str, heads: Mapping[str, int | HeadSpec], head_conv: int | None = None
+    arch: str | ModelSpec, heads: Mapping[str, int | HeadSpec], head_conv: int | None = None
 ) -> CenterNet:
-    """The network of the architecture called `arch`; UserError lists the names if it is unknown."""
-    return CenterNet(create_backbone(arch), heads, head_conv)
+    """The network of a spec, or of one by its name; UserError lists the names if it is unknown.
+
+    `head_conv` None leaves the width of the heads to the spec.
+    """
+    spec = ModelSpec.named(arch) if isinstance(arch, str) else arch
+    return CenterNet(spec.backbone(), heads, spec.head_conv if head_conv is None else head_conv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from centernet.io.download import Remote, fetch, remote_of
+from centernet.io.download import DownloadError, Remote, fetch, remote_of
+from centernet.models import packaged
 from centernet.models.networks.backbone import Backbone, Pretrained
 from centernet.runtime.errors import UserError
 
-CHOICES = "'imagenet', 'none' or the path of an ImageNet classifier"
+CHOICES = "'imagenet', 'none', 'package' or the path of an ImageNet classifier"
+STEM = "conv_stem.weight"
+EXAMPLE = f"--arch {packaged.TRUNK}+fpn"
 
 
 def initialise(
@@ -23,9 +27,10 @@ def initialise(
     """Copy ImageNet weights into the trunk of `backbone` and return one line that says so.
 
     `weights` is "imagenet" (the published classifier, looked for in `folder` and else downloaded
-    into it unless `offline`), "none" (leave the random weights), or the path of a classifier in the
-    published layout. The published classifiers saw RGB and the tasks feed BGR, as the originals do;
-    a training from here adapts within its first epochs.
+    into it unless `offline`), "package" (what an installed package brings), "none" (leave the
+    random weights), or the path of a classifier in the published layout. The published classifiers
+    saw RGB and the tasks feed BGR, as the originals do; a training from here adapts within its
+    first epochs.
 
     Raises UserError if the file cannot be had or read, or is of another architecture.
     """
@@ -33,6 +38,8 @@ def initialise(
     if weights == "none":
         return "backbone: random weights"
     published = backbone.pretrained
+    if weights == "package":
+        return from_package(backbone)
     if published is None:
         if weights != "imagenet":
             raise UserError(
@@ -42,21 +49,52 @@ def initialise(
         return "backbone: random weights (no ImageNet weights are published for this architecture)"
     if weights == "imagenet":
         hint = ", or start from random weights with --weights none"
-        path = fetch(classifier(published), folder, offline=offline, hint=hint)
+        path = fetch_first(published, folder, offline, hint)
         state = read(path)
     else:
         path = Path(weights)
         if not path.is_file():
             raise UserError(f"{weights}: no such file; --weights takes {CHOICES}")
         state = read(path)
-    count = copy_trunk(backbone, published, state, path)
+    count = copy_trunk(backbone, published, backbone.renamed(state), path)
     return f"backbone: {count} tensors from {path}"
+
+
+def from_package(backbone: Backbone) -> str:
+    """Copy the weights that a package brings into the trunk of `backbone`; a line that says so.
+
+    UserError where the package is not installed, or has none for this trunk.
+    """
+    own = backbone.state_dict()
+    if backbone.pretrained is None or f"trunk.net.{STEM}" not in own:
+        raise UserError(f"--weights package: has weights for {packaged.TRUNK}, as {EXAMPLE}")
+    path = packaged.packaged_file()
+    state = packaged.in_timms_names(read(path))
+    count = copy_trunk(backbone, backbone.pretrained, backbone.renamed(state), path)
+    return f"backbone: {count} tensors from {path}"
+
+
+def fetch_first(published: Pretrained, folder: str | Path, offline: bool, hint: str) -> Path:
+    """The file of the first address that gives it; DownloadError names all that were tried."""
+    urls = (published.url, *published.mirrors)
+    failures = []
+    for url in urls:
+        try:
+            remote = classifier(replace(published, url=url))
+            return fetch(remote, folder, offline=offline, hint=hint)
+        except DownloadError as error:
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    raise DownloadError(f"{failures[0]} (tried: {', '.join(urls)})")
 
 
 def classifier(published: Pretrained) -> Remote:
     """The published classifier; the last word of its name is the beginning of its hash."""
     remote = remote_of(published.url)
-    return replace(remote, digest=f"sha256:{Path(remote.name).stem.rpartition('-')[2]}")
+    word = re.split(r"[-_]", Path(remote.name).stem)[-1]
+    known = re.fullmatch(r"[0-9a-f]{8,64}", word)
+    return replace(remote, digest=f"sha256:{word}" if known else "")
 
 
 def read(path: Path) -> Mapping[str, Tensor]:

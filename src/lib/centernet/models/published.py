@@ -63,7 +63,12 @@ def our_names(weights: Mapping[str, Tensor], keys: Iterable[str]) -> dict[str, T
     renamed = {}
     for key, value in unwrapped(weights).items():
         published = published_key(key)
-        names = (published, _from_extremenet(published), _from_triplets(published))
+        names = (
+            published,
+            _from_extremenet(published),
+            _from_triplets(published),
+            published.replace(".offset.", ".conv.conv_offset_mask."),  # CenterNet2's DLA
+        )
         renamed[next((ours[name] for name in names if name in ours), key)] = value
     return renamed
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from centernet.io.download import Remote, fetch, remote_of
 from centernet.io.files import write_text
-from centernet.io.meter import Say
+from centernet.io.meter import Log
 from centernet.runtime.errors import UserError
 
 OFFICIAL = "https://github.com/xingyizhou/CenterNet/blob/master/readme/MODEL_ZOO.md"
@@ -119,7 +119,7 @@ def remote_named(word: str) -> Remote | None:
 
 
 def locate(
-    word: str, folder: str | Path, *, offline: bool = False, say: Say = print
+    word: str, folder: str | Path, *, offline: bool = False, log: Log = print
 ) -> tuple[Path, Mapping[str, Any]]:
     """(path of the checkpoint `word`, what is known of it beside what the file itself says).
 
@@ -129,16 +129,16 @@ def locate(
     """
     remote = remote_named(word)
     if remote is not None and word in ZOO:
-        return fetch(remote, folder, offline=offline, say=say), ZOO[word].known
+        return fetch(remote, folder, offline=offline, log=log), ZOO[word].known
     if remote is not None:
-        return _fetch_address(remote, Path(folder), offline, say), {}
+        return _fetch_address(remote, Path(folder), offline, log), {}
     path = Path(word)
     if path.exists():
         return path, {}
     raise UserError(f"{word}: no such checkpoint{_hint(path)}")
 
 
-def _fetch_address(remote: Remote, folder: Path, offline: bool, say: Say) -> Path:
+def _fetch_address(remote: Remote, folder: Path, offline: bool, log: Log) -> Path:
     """`fetch`, which never takes a file of the same name from another address for this one.
 
     Beside what was downloaded stands where from; without that it was placed by hand.
@@ -146,7 +146,7 @@ def _fetch_address(remote: Remote, folder: Path, offline: bool, say: Say) -> Pat
     path = folder / remote.name
     note = folder / f"{remote.name}.url"
     if not path.exists():
-        fetch(remote, folder, offline=offline, say=say)
+        fetch(remote, folder, offline=offline, log=log)
         write_text(note, remote.url)
     elif note.exists() and note.read_text(encoding="utf-8") != remote.url:
         raise UserError(

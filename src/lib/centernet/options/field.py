@@ -21,9 +21,11 @@ def option(
     at_least: float | None = None,
     inert: str | None = None,
     listed: bool = True,
+    composed: str = "",
 ) -> Any:
     """One flag of an option group; a default of False makes it a switch.
 
+    A value with `composed` in it is made of parts, and is checked where it is used.
     `choices` may be a function, for names that are looked up in a registry; those that are not
     `listed` do not appear in --help, which then need not import what names them. `at_least` bounds
     a number, or each of several. `inert` is the reason why a flag that older commands give has lost
@@ -32,6 +34,7 @@ def option(
     metadata = {
         "help": help,
         "choices": choices,
+        "composed": composed,
         "at_least": at_least,
         "inert": inert,
         "listed": listed,

@@ -114,7 +114,9 @@ class Flag:
         for one in value if self.many else (value,):
             if least is not None and one is not None and not one >= least:
                 raise UserError(f"--{self.name} must be at least {_short(least)}, not {one}")
-            if choices is not None and one is not None and one not in choices:
+            mark = self.metadata.get("composed") or None
+            composed = mark is not None and mark in str(one)
+            if choices is not None and one is not None and one not in choices and not composed:
                 raise UserError(f"--{self.name}: {unknown('value', one, choices)}")
 
 

@@ -8,7 +8,7 @@ not be None stands for a value that `layers` settles from the others: no command
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from centernet.options.field import option
@@ -116,8 +116,8 @@ class Machine:
     channels_last: bool = option(False, "keep the channels of images and maps together in memory")
     no_fuse: bool = option(
         False,
-        "test with the network as it was trained; else normalisation is folded into the"
-        " convolutions and sizes and offsets are computed at the peaks alone, to the same results",
+        "do not fold BatchNorm into the convolutions, and compute every head densely (same"
+        " results, slower)",
     )
     dcn: str = option(
         "auto",
@@ -149,14 +149,36 @@ class Model:
     """The network"""
 
     arch: str = option(
-        "dla_34", "network, such as res_18 or hourglass; info.py lists all", _networks, listed=False
+        "dla_34",
+        "network, such as res_18 or hourglass (info.py lists all), or a trunk and a neck:"
+        " resnet34+bifpn, tv:mobilenet_v3_large+simple, timm:efficientnet_lite0+ida",
+        _networks,
+        listed=False,
+        composed="+",
+    )
+    backbone: str | None = option(None, "trunk of the network, with --neck in place of --arch")
+    neck: str | None = option(None, "neck on the trunk: deconv, simple, fpn, bifpn, ida or pan")
+    neck_channels: tuple[int, ...] = option(
+        (), "widths of the neck: one, or one a step from coarse to fine", at_least=1
+    )
+    neck_upsample: str | None = option(
+        None, "how the neck doubles a map", ("deconv", "bilinear", "nearest")
+    )
+    neck_conv: str | None = option(None, "convolutions of the neck", ("normal", "separable", "dcn"))
+    neck_fusion: str | None = option(None, "how the neck joins maps", ("sum", "concat", "weighted"))
+    frozen_stages: int = option(
+        0,
+        "stages of the trunk that do not learn, the stem with them; their BatchNorm stays as it is",
+        at_least=0,
     )
     head_conv: int = option(
         -1,
         "channels of the hidden layer of each head; 0 for none, -1 for the network's own number",
         at_least=-1,
     )
-    down_ratio: int = option(4, "stride of the output maps", (4,))
+    down_ratio: int = option(
+        4, "stride of the output maps; only a network of trunk and neck has a choice", (2, 4, 8, 16)
+    )
     load_model: str = option(
         "",
         "checkpoint to start from: a file, an http(s) address, or the name of a published one, as"
@@ -211,9 +233,24 @@ class Data:
     val_json: Path | None = option(None, "COCO annotations to validate on, for --dataset custom")
     test_json: Path | None = option(None, "COCO annotations to test on, for --dataset custom")
     image_dir: Path | None = option(None, "folder of the images, for --dataset custom")
+    class_map: str = option(
+        "",
+        "classes to rename, merge and drop, for --dataset custom: old=new,other=new,third= (a class"
+        " without a new name is dropped)",
+    )
+    box_format: str = option(
+        "xywh",
+        "what the four numbers of COCO's 'bbox' are, for --dataset custom: xywh (corner, width,"
+        " height), xyxy (two corners), and both as fractions of the image: xywhn, xyxyn",
+        ("xywh", "xyxy", "xywhn", "xyxyn"),
+    )
     strict: bool = option(False, "stop at the first bad annotation or image instead of dropping it")
     dataset_version: str = option(
-        "", "year and part of MOTChallenge for --dataset mot: 17half, 17trainval, 20half, 17test"
+        "",
+        "part of --dataset mot (17half, 17trainval, 17test, 20half), kitti_tracking (half, train)",
+    )
+    part: str | None = option(
+        None, "part of --dataset toy: shapes, figures, cuboids, motion (not given: the task's)"
     )
     kitti_split: str = option("3dop", "which published split of KITTI", ("3dop", "subcnn"))
     trainval: bool = option(False, "train on training and validation data, test on test data")
@@ -234,7 +271,8 @@ class Train:
     )
     weights: str = option(
         "imagenet",
-        "where a new network starts when no checkpoint is given: imagenet, none or a file",
+        "where a new network starts when no checkpoint is given: imagenet (if not given, random"
+        " where it cannot be had), package (what an installed package brings), none or a file",
     )
     seed: int = option(317, "seed of every random generator", at_least=0)
     num_epochs: int = option(140, "epochs", at_least=0)
@@ -331,6 +369,65 @@ class Oracle:
     eval_oracle_dim: bool = option(False, "as if the sizes in metres were perfect")
     eval_oracle_rot: bool = option(False, "as if the orientations were perfect")
     eval_oracle_embd: bool = option(False, "as if the embeddings of the corners were perfect")
+
+
+@dataclass(frozen=True)
+class Track:
+    """Tracking"""
+
+    tracker: str = option(
+        "none",
+        "give objects identities over time: by the displacements of a tracking task (center), by"
+        " overlap, which any task has (byte), or by embeddings (reid, lightning)",
+        ("none", "center", "byte", "reid", "lightning"),
+    )
+    track_thresh: float | None = option(
+        None, "score of a detection that counts in the first round (not given: the tracker's own)"
+    )
+    new_thresh: float | None = option(
+        None, "score that a new track needs (not given: center 0.3, byte --track_thresh + 0.1)"
+    )
+    out_thresh: float | None = option(
+        None, "lowest score that is looked at (not given: center 0, byte 0.1)"
+    )
+    match_thresh: float | None = option(
+        None, "byte: the most that 1 - overlap may be in the first round (not given: 0.9)"
+    )
+    track_buffer: int | None = option(
+        None, "byte, reid: frames that a lost object is remembered, at 30 a second (not given: 30)"
+    )
+    max_age: int | None = option(
+        None,
+        "center: a lost object is remembered while its age is below this (not given: -1, never)",
+    )
+    hungarian: bool = option(
+        False, "center: the assignment of least distance, not the nearest for each in turn"
+    )
+    motion: str = option(
+        "kalman",
+        "byte: where objects are expected, by a Kalman filter or the task's displacements",
+        ("kalman", "offset"),
+    )
+    resurrect: bool = option(
+        False, "byte, reid: a removed track can come back one frame later, as published"
+    )
+    min_box_area: float = option(
+        0.0,
+        "leave out tracked boxes of no more square pixels (FairMOT, ByteTrack: 100)",
+        at_least=0,
+    )
+    max_box_ratio: float = option(
+        0.0, "leave out tracked boxes that are wider than this times their height (1.6)", at_least=0
+    )
+    ids_per_class: bool = option(False, "count the identities of each class from 1")
+    show_trace: bool = option(False, "draw where each object was in the last 30 frames")
+    track_files: tuple[str, ...] = option(
+        ("mot",), "files of the tracks: mot, kitti, coco", ("mot", "kitti", "coco")
+    )
+
+
+# The flags of Track that say how objects are associated, not what is drawn and written.
+ASSOCIATION = tuple(f.name for f in fields(Track) if f.name not in {"show_trace", "track_files"})
 
 
 @dataclass(frozen=True)

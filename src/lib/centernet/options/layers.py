@@ -73,8 +73,10 @@ class _Layers:
             if self.verb.takes_task or group in (Place, *self.verb.groups)
         }
         self.of_task = () if task is None else flags_of(task_options(task))
+        mine = {flag.name for flag in self._own_fields()}  # they hide shared ones of that name
         common = [flag for group in self.shared.values() for flag in flags_of(group)]
-        self.flags = [*common, *self.of_task, *self._own_fields()]
+        self.flags = [*(f for f in common if f.name not in mine), *self.of_task]
+        self.flags += self._own_fields()
         for flag in self.flags:
             if flag.name in given:
                 flag.check(given[flag.name])
@@ -129,7 +131,8 @@ class _Layers:
     def _group(self, group: type) -> Any:
         holder = words_of(group)
         names = [flag.name for flag in (*flags_of(group), *([holder] if holder else []))]
-        return group(**{name: self.values[name] for name in names})
+        hidden = set() if group in self.own else {flag.name for flag in self._own_fields()}
+        return group(**{name: self.values[name] for name in names if name not in hidden})
 
     def _sections(self) -> dict[str, tuple[Flag, ...]]:
         """The groups of flags by the names that sections of a config file have."""

@@ -44,6 +44,7 @@ class Options:
     test: groups.Test = field(default_factory=groups.Test)
     evaluate: groups.Evaluate = field(default_factory=groups.Evaluate)
     oracle: groups.Oracle = field(default_factory=groups.Oracle)
+    track: groups.Track = field(default_factory=groups.Track)
     demo: groups.Demo = field(default_factory=groups.Demo)
     runtime: groups.Runtime = field(default_factory=groups.Runtime)
     machine: groups.Machine = field(default_factory=groups.Machine)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from centernet.io import meaning
+from centernet.io.door import shown
 from centernet.io.run_folder import OPTIONS, RunFolder
 from centernet.options.flag import Flag
 from centernet.runtime.errors import UserError
 
-# What is asked anew at each start.
+# What is asked again at each start.
 # fmt: off
 NOT_RESTORED = frozenset([
     "resume", "load_model", "weights", "test", "debug", "root", "demo", "output", "show", "exp_id",
@@ -19,8 +22,10 @@ NOT_RESTORED = frozenset([
 RESTORED_BEFORE_FIRST_CHECKPOINT = frozenset(["load_model", "weights"])
 # What belongs to the network, also when it is tested or shown.
 MODEL_FLAGS = frozenset([
-    "arch", "head_conv", "down_ratio", "input_res", "input_h", "input_w", "dataset", "data_dir",
-    "train_json", "val_json", "test_json", "image_dir", "kitti_split",
+    "arch", "backbone", "neck", "neck_channels", "neck_upsample", "neck_conv", "neck_fusion",
+    "frozen_stages", "head_conv", "down_ratio", "input_res", "input_h", "input_w", "dataset",
+    "data_dir", "train_json", "val_json", "test_json", "image_dir", "box_format",
+    "class_map", "kitti_split",
 ])
 # fmt: on
 
@@ -39,9 +44,35 @@ def remembered(folder: RunFolder, flags: Sequence[Flag]) -> dict[str, Any]:
 
 
 def _typed(flag: Flag, value: Any) -> Any:
+    """The value in the flag's type; ValueError, naming both, where it cannot be meant so."""
     if value is None:
         return None
-    return tuple(map(flag.kind, value)) if flag.many else flag.kind(value)
+    try:
+        if not flag.many:
+            return _one(flag.kind, value)
+        if not isinstance(value, list | tuple):
+            raise ValueError("no list")
+        return tuple(_one(flag.kind, item) for item in value)
+    except (ValueError, TypeError, OverflowError):
+        what = f"a list of {flag.kind.__name__}" if flag.many else flag.kind.__name__
+        raise ValueError(f"{flag.name} is {shown(value)}, where {what} is expected") from None
+
+
+def _one(kind: type, value: Any) -> Any:
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ValueError("no truth value")
+        return value
+    if kind is int:
+        return meaning.whole(value)
+    if kind is float:
+        found = meaning.number(value)
+        if math.isnan(found):
+            raise ValueError("not a number")
+        return found
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("no text")
+    return kind(value)
 
 
 def as_flags(values: Mapping[str, Any]) -> str:

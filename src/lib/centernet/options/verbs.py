@@ -48,6 +48,7 @@ VERBS: Registry[Verb] = Registry(
         "quantize": "centernet.commands.quantize:VERB",
         "get_data": "centernet.commands.get_data:VERB",
         "experiment": "centernet.commands.experiment:VERB",
+        "report": "centernet.commands.report:VERB",
         "repro": "centernet.commands.repro:VERB",
         "model_zoo": "centernet.commands.model_zoo:VERB",
     }

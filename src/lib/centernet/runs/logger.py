@@ -13,10 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+import msgspec
 from progress.bar import Bar
 
 from centernet.io.files import write_text
-from centernet.io.run_folder import LOG, METRICS
+from centernet.io.run_folder import LOG, METRICS, MetricsRow
 
 
 class EpochBar:
@@ -239,8 +240,8 @@ def _append(path: Path, line: str) -> None:
 
 def _epoch_of(line: str) -> float:
     try:
-        return json.loads(line)["epoch"]
-    except (json.JSONDecodeError, KeyError, TypeError):
+        return msgspec.json.decode(line, type=MetricsRow).epoch
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return math.inf
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from centernet import __version__
-from centernet.io.files import write_text
+from centernet.io.files import digest_of, write_text
 from centernet.io.run_folder import EVENTS, RunFolder
 from centernet.runtime.errors import UserError
 
@@ -74,11 +74,7 @@ def seal(event: Mapping[str, Any], before: str) -> str:
 
 def hash_of(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as handle:
-        total = hashlib.sha256()
-        while block := handle.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
+    return digest_of(path, "sha256")
 
 
 def environment() -> Event:

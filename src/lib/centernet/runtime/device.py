@@ -10,17 +10,17 @@ from centernet.runtime.errors import UserError
 
 
 def choose_devices(
-    gpus: Sequence[int], say: Callable[[str], None] = lambda line: None
+    gpus: Sequence[int], log: Callable[[str], None] = lambda line: None
 ) -> list[torch.device]:
     """The devices for `--gpus`: one or several GPUs, or the CPU for -1 or where there is no GPU.
 
-    Being without a GPU is told through `say`; a number beyond the GPUs that exist is a UserError.
+    Being without a GPU goes to `log`; a number beyond the GPUs that exist is a UserError.
     """
     if gpus[0] < 0:
         return [torch.device("cpu")]
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
-        say(f"no GPU: running on the CPU ({_why_none()})")
+        log(f"no GPU: running on the CPU ({_why_none()})")
         return [torch.device("cpu")]
     beyond = [gpu for gpu in gpus if gpu >= count]
     if beyond:

@@ -31,7 +31,7 @@ def njit(function: Callable[..., Any]) -> Callable[..., Any]:
     source of the package that holds compiled functions: numba itself looks at the file of
     `function` alone and would go on with a callee of another module as it was. (It does so for
     compiled functions outside the package that call one another across files: keep those in one
-    file.) Where no folder can be written, `function` is compiled anew in every process.
+    file.) Where no folder can be written, `function` is compiled again in every process.
     """
     if folder := _folder():
         try:

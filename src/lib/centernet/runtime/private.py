@@ -50,7 +50,7 @@ def keep_compilers_private() -> None:
 def why_not_private(path: Path) -> str | None:
     """Why another user could put a file at `path` or exchange it: one line, else None.
 
-    A path that is not there yet, or cannot be read, is judged by the folders above it.
+    A path that is not there yet, or cannot be read, is checked by the folders above it.
     """
     if not hasattr(os, "getuid"):  # Windows: a user's folders are the user's by default
         return None
@@ -92,7 +92,7 @@ def _only_mine(group: int) -> bool:
 
 @cache
 def _instead(folder: Path, why: str) -> Path:
-    """A folder of the user's alone, told once a process."""
+    """A folder of the user's alone, logged once a process."""
     place = Path(tempfile.gettempdir()) / f"centernet-{os.getuid()}"
     try:
         place.mkdir(mode=0o700, exist_ok=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,7 +46,8 @@ class Detections:
 
     Coordinates are pixels of the image as it was given to the detector: x to the right, y down,
     the centre of the first pixel at (0, 0). An optional field is None when the task does not
-    predict it.
+    predict it. `columns` are further arrays with one row an object, by name: `embeddings` (N, D),
+    `displacements` (N, 2) from where each was in the previous frame, `centers` (N, 2), ...
     """
 
     boxes: np.ndarray  # (N, 4) float32, x1 y1 x2 y2
@@ -62,6 +63,7 @@ class Detections:
     path: Path | None = None
     skeleton: tuple[tuple[int, int], ...] = ()  # limbs to draw, as pairs of joints
     calibration: np.ndarray | None = None  # (3, 4) camera matrix the cuboids were found with
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         own = vars(self)  # the class being frozen, its way to set them
@@ -74,6 +76,9 @@ class Detections:
             value = own[name]
             if value is not None and _length(value) != count:
                 raise ValueError(f"{name} has {_length(value)} rows, boxes has {count}")
+        for name, value in self.columns.items():
+            if len(value) != count:
+                raise ValueError(f"column {name} has {len(value)} rows, boxes has {count}")
 
     @classmethod
     def empty(cls, class_names: Sequence[str] = (), **facts: Any) -> Detections:
@@ -103,6 +108,7 @@ class Detections:
             boxes=self.boxes[rows],
             scores=self.scores[rows],
             classes=self.classes[rows],
+            columns={name: value[rows] for name, value in self.columns.items()},
             **taken,
         )
 
@@ -114,7 +120,7 @@ class Detections:
     def concatenate(parts: Sequence[Detections]) -> Detections:
         """All rows of several results of one image; facts of the image come from the first.
 
-        An optional field must be present in every part or in none.
+        An optional field or a column must be present in every part or in none.
         """
         if not parts:
             raise ValueError("nothing to concatenate")
@@ -126,8 +132,12 @@ class Detections:
             if any(value is None for value in values) and any(v is not None for v in values):
                 raise ValueError(f"{name} is present in some parts only")
             joined[name] = None if values[0] is None else _join(values)
+        names = set(parts[0].columns)
+        if any(set(part.columns) != names for part in parts):
+            raise ValueError("the parts do not have the same columns")
         return replace(
             parts[0],
+            columns={n: np.concatenate([part.columns[n] for part in parts]) for n in names},
             boxes=np.concatenate([part.boxes for part in parts]),
             scores=np.concatenate([part.scores for part in parts]),
             classes=np.concatenate([part.classes for part in parts]),

@@ -108,8 +108,7 @@ class Exdet(Task):
         """The GROUPS best groups of the `k` highest peaks of each side; rows of score 0 are none.
 
         boxes (B, N, 4), scores, classes (B, N), extremes (B, N, 4, 2) as top left bottom right.
-        After `merge_flip` those of the mirrored image follow. The number of candidates depends on
-        the maps, the shapes that come out do not.
+        After `merge_flip` those of the mirrored image follow.
         """
         width = maps["hm_c"].shape[3]
         upright, *mirrored = (self._decode(each, k) for each in flipped.apart(maps))
@@ -124,20 +123,14 @@ class Exdet(Task):
 
     def _decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         peaks = self._peaks(maps, k)
-        centre = maps["hm_c"].whole()
-        images = range(centre.shape[0])
-        found = [
-            group(
-                Peaks(*(field[image] for field in peaks)),
-                centre[image],
-                agnostic=self.options.agnostic_ex,
-                scores_thresh=self.options.scores_thresh,
-                center_thresh=self.options.center_thresh,
-                limit=GROUPS,
-            )
-            for image in images
-        ]
-        scores, classes, members = (torch.stack(field) for field in zip(*found, strict=True))
+        scores, classes, members = group(
+            peaks,
+            maps["hm_c"].whole(),
+            agnostic=self.options.agnostic_ex,
+            scores_thresh=self.options.scores_thresh,
+            center_thresh=self.options.center_thresh,
+            limit=GROUPS,
+        )
         points = torch.stack([peaks.x, peaks.y], dim=3)  # (B, 4, K, 2)
         if "reg_t" in maps:
             offsets = [maps[f"reg_{s}"].at(peaks.index[:, i]) for i, s in enumerate(SIDES)]

@@ -49,7 +49,7 @@ class ByteRule:
 
 
 class ByteTracker:
-    """Two rounds of association by overlap with Kalman-filtered boxes; classes are not told apart.
+    """Two rounds of association by overlap with Kalman-filtered boxes; classes do not matter.
 
     `PerClass` keeps one of these a class.
     """

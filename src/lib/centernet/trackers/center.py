@@ -56,7 +56,7 @@ class CenterTracker:
 
     def start(self, known: Detections) -> None:
         """Objects given for the first frame, before it is seen: ids in their order."""
-        centres = getattr(known, "columns", {}).get("centers")
+        centres = known.columns.get("centers")
         self.begin(known.boxes, known.scores, known.classes, centres)
 
     def begin(
@@ -82,7 +82,7 @@ class CenterTracker:
         found = found.above(self.rule.out_thresh) if self.rule.out_thresh > 0 else found
         centres = None
         if public is not None:
-            centres = getattr(public, "columns", {}).get("centers")
+            centres = public.columns.get("centers")
             centres = middles(public.boxes) if centres is None else centres
         return seen_of(found, self.step(Points.of(found, "center"), centres))
 

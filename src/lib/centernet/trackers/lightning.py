@@ -82,7 +82,7 @@ class LightningTrack:
 
 
 class LightningTracker:
-    """Appearance, then overlap; classes are not told apart (`PerClass` does). Ids are from 1.
+    """Appearance, then overlap; classes are not distinguished (`PerClass` does). Ids are from 1.
 
     A new object is returned once it is confirmed; its id was counted at birth, so ids have gaps.
     """

@@ -35,7 +35,7 @@ class Points:
             tracker,
             "use a checkpoint of a tracking task (tracking, tracking,ddd, ...) or --tracker byte",
         )
-        centres = getattr(found, "columns", {}).get("centers")
+        centres = found.columns.get("centers")
         if centres is None:
             centres = middles(found.boxes)
         return cls.with_displacement(

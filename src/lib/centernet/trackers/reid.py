@@ -44,7 +44,7 @@ class ReidRule:
 
 
 class ReidTracker:
-    """Cosine distance of embeddings within a Kalman gate, then overlap; classes not told apart."""
+    """Cosine distance of embeddings within a Kalman gate, then overlap, across classes."""
 
     def __init__(self, rule: ReidRule | None = None, identities: Identities | None = None) -> None:
         self.rule = rule or ReidRule()

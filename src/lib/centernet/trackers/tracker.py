@@ -47,7 +47,7 @@ class Identities:
 
 def column(found: Detections, name: str, tracker: str, remedy: str) -> NDArray[Any]:
     """Column `name` of `found`; a line that says who gives it where it is absent."""
-    value = getattr(found, "columns", {}).get(name)
+    value = found.columns.get(name)
     if value is None:
         raise UserError(f"--tracker {tracker} needs {name} of every object: {remedy}")
     return np.asarray(value)

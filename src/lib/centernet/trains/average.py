@@ -55,7 +55,7 @@ class Average:
         self._averaged.n_averaged.fill_(int(state["steps"]))
 
     def restart(self, model: CenterNet) -> None:
-        """Start anew from the weights of `model`."""
+        """Start again from the weights of `model`."""
         self.restore({"steps": 0}, model.state_dict())
 
     def _lerp(

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from centernet.io.door import shown
 from centernet.io.run_folder import BEST, LAST, RunFolder
 from centernet.models.checkpoint import Checkpoint, load_weights, save_checkpoint
 from centernet.runtime.errors import UserError
@@ -15,8 +18,8 @@ from centernet.trains.step import Step
 
 
 @dataclass
-class Best:
-    """The best value so far of the metric that a run is judged by; losses are better when lower."""
+class BestMetric:
+    """The best value so far of the metric a run is evaluated by; losses are better when lower."""
 
     metric: str
     value: float | None = None
@@ -44,7 +47,7 @@ class Best:
         return True
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes the checkpoints of a run into `folder`; each of them can be resumed.
 
     `model_last.pth` after every epoch, `model_best.pth` when the metric improved, and
@@ -70,7 +73,7 @@ class Keeper:
     def last(self) -> Path:
         return RunFolder(self.folder).last
 
-    def save(self, step: Step, epoch: int, best: Best, improved: bool) -> None:
+    def save(self, step: Step, epoch: int, best: BestMetric, improved: bool) -> None:
         """Save the end of `epoch`. `model_last.pth` comes last: with it the epoch is over."""
         names = [BEST] if improved else []
         if epoch in self.milestones or (self.every > 0 and epoch % self.every == 0):
@@ -91,7 +94,7 @@ class Keeper:
         for path in self.folder.glob(".model_*.tmp.pth"):
             path.unlink(missing_ok=True)
 
-    def restore(self, checkpoint: Checkpoint, step: Step, best: Best) -> list[str]:
+    def restore(self, checkpoint: Checkpoint, step: Step, best: BestMetric) -> list[str]:
         """Put `step` and `best` back to where `checkpoint` was saved; return lines worth saying.
 
         UserError if the file is not of this network or holds nothing to resume from.
@@ -102,11 +105,12 @@ class Keeper:
                 f"{checkpoint.name}: holds no training state to resume; start from its weights"
                 " with --load_model, without --resume"
             )
+        _check(training, checkpoint.name)
         lines = [load_weights(step.model, checkpoint, strict=True, wanted=self.description)]
         lines += _restore_average(step, training)
         try:
             step.optimizer.load_state_dict(training["optimizer"])
-        except (ValueError, KeyError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise UserError(f"{checkpoint.name}: its optimizer is of another network") from error
         if training.get("scaler") and step.scaler.is_enabled():
             step.scaler.load_state_dict(training["scaler"])
@@ -120,6 +124,21 @@ class Keeper:
             if name in self.settings and _plain(now) != _plain(before):
                 lines.append(f"{name} was {before} before and is {now} from here on")
         return lines
+
+
+def _check(training: Mapping[str, Any], file: str) -> None:
+    """Raise UserError, naming the part, for a training state of other types than `write` gives."""
+    for name in ("optimizer", "scaler", "best", "settings", "weights", "average"):
+        part = training.get(name)
+        if part is not None and not isinstance(part, Mapping):
+            raise UserError(f"{file}: training: {name} is {shown(part)}, not a mapping")
+    best = training.get("best") or {}
+    value, stale = best.get("value", 0.0), best.get("stale", 0)
+    if not isinstance(value, int | float | None) or not isinstance(stale, int):  # None: none yet
+        raise UserError(f"{file}: training: best is {shown(dict(best))}, not a metric's value")
+    for name, tensor in (training.get("weights") or {}).items():
+        if not isinstance(tensor, Tensor):
+            raise UserError(f"{file}: training: weights: {name} is {shown(tensor)}, not a tensor")
 
 
 def _restore_average(step: Step, training: Mapping[str, Any]) -> list[str]:

@@ -7,12 +7,15 @@ are started by torchrun, or by `spawn` for `--gpus 0,1`; both describe themselve
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -64,10 +67,14 @@ ALONE = Processes()
 
 @contextmanager
 def join(device: torch.device | str) -> Iterator[Processes]:
-    """Join the processes that the environment tells of; a process by itself is `world` 1.
+    """Join the processes that the environment names; a process by itself is `world` 1.
 
     `device` is the type wanted ("cpu" or "cuda"); with several processes each takes the GPU of its
     LOCAL_RANK. The group is left when the block ends.
+
+    gloo's threads end with the last reference to the group; one that lives on into the end of the
+    interpreter aborts the process (it may not wait for the GIL there). So nothing may hold the
+    group for good, and what holds it in a circle is collected before that end.
     """
     device = torch.device(device)
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -80,6 +87,9 @@ def join(device: torch.device | str) -> Iterator[Processes]:
             raise UserError(f"process {local} finds {torch.cuda.device_count()} GPUs; start fewer")
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
+    # Imported later, as DistributedDataParallel does, it takes the group for its default arguments.
+    import_module("torch.distributed.nn.functional")
+    atexit.register(gc.collect)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Processes(rank, world, device)

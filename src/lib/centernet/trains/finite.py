@@ -15,11 +15,11 @@ SHOWN = 8  # images named in the message
 REMEDY = "try a lower --lr, --clip_grad 10, or --amp none, and look at these images' annotations"
 
 
-class Watch:
-    """Looks at the losses one step late, so that a GPU is never waited for in vain.
+class NonFiniteGuard:
+    """Checks the losses one step late, so that no step waits for the GPU.
 
-    A bad loss is thus noticed after one more step was taken; the weights in memory are lost either
-    way, and nothing is saved before `settle`.
+    One more step is thus taken after a bad loss. Nothing is lost by it: the weights in memory are
+    spoilt either way, and no checkpoint is written before `flush`.
     """
 
     def __init__(self, task: Task, processes: Processes, name: Callable[[int], str]) -> None:
@@ -27,17 +27,17 @@ class Watch:
         self.task, self.processes, self.name = task, processes, name
         self._pending: tuple[str, Mapping[str, Tensor], list[int]] | None = None
 
-    def see(self, where: str, stats: Mapping[str, Tensor], images: list[int]) -> None:
-        """Note the losses of the step at `where` over `images`, and judge the step before it.
+    def check(self, where: str, stats: Mapping[str, Tensor], images: list[int]) -> None:
+        """Keep the losses of the step at `where` over `images`, and check those of the step before.
 
         Raises UserError, in every process, if those were not finite. `stats` are the same in all
         processes, `images` this one's share.
         """
-        self.settle()
+        self.flush()
         self._pending = where, stats, images
 
-    def settle(self) -> None:
-        """Judge the last step too."""
+    def flush(self) -> None:
+        """Check the last step too."""
         if self._pending is None:
             return
         where, stats, images = self._pending

@@ -128,7 +128,7 @@ class _Epochs:
 class _Keyed(TorchDataset):
     """The samples of `data` by (epoch, index).
 
-    A worker's global generators are seeded anew for each, for libraries that draw from them: which
+    A worker's global generators are seeded again for each, for libraries that draw from them: which
     worker makes a sample, and what it made before, does not matter.
     """
 

@@ -1,7 +1,7 @@
-"""The last part of making a batch, done where the network is.
+"""Normalise images and draw heat maps on the device.
 
-A loader that leaves it to the device sends images as bytes and heat maps as lists of spots, about a
-tenth of what it would have to copy otherwise, and its processes are spared the arithmetic.
+The loader then sends images as bytes and heat maps as lists of spots, about a tenth of the data,
+and its worker processes are spared the arithmetic.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from centernet.heads.spots import SUFFIX, drawn
 from centernet.tasks.task import Task
 
 INPUT = "input"
-RAW, MAPPING = "image", "colours"  # what stands for it in an unfinished batch
+RAW, MAPPING = "image", "colours"  # in their place in an incomplete batch
 
 
-def finished(
+def complete_on_device(
     batch: dict[str, Any], task: Task, stride: int, device: torch.device
 ) -> dict[str, Any]:
     """`batch` on `device`, as `samples.Dataset` would have made it whole.
 
-    An unfinished one has `image` (B, H, W, 3) uint8 and `colours` (B, 3, 4) in place of `input`,
+    An incomplete one has `image` (B, H, W, 3) uint8 and `colours` (B, 3, 4) in place of `input`,
     and perhaps `<name>_spots` (B, N, 4) in place of heat maps; a whole one is only moved.
     """
     return {
         **network_input(batch, device),
-        **finished_targets(batch, task, stride, device),
+        **complete_targets(batch, task, stride, device),
     }
 
 
@@ -40,7 +40,7 @@ def network_input(batch: dict[str, Any], device: torch.device) -> dict[str, Any]
     return {INPUT: map_colours(_moved(batch[RAW], device), _moved(batch[MAPPING], device))}
 
 
-def finished_targets(
+def complete_targets(
     batch: dict[str, Any], task: Task, stride: int, device: torch.device
 ) -> dict[str, Any]:
     """All of `batch` but the network's input, on `device`, with heat maps drawn there."""

@@ -20,7 +20,7 @@ from centernet.tasks.task import Task
 from centernet.trains.average import Average
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.loader import Batch
-from centernet.trains.on_device import finished_targets, network_input
+from centernet.trains.on_device import complete_targets, network_input
 from centernet.trains.precision import Precision
 
 
@@ -32,8 +32,6 @@ class Step:
     unless None, makes heads perfect for `loss`; learning never sees it. `average`, unless None,
     follows the weights; it is then what is validated and kept.
     """
-
-    oracle: Oracle | None = None
 
     def __init__(
         self,
@@ -47,9 +45,10 @@ class Step:
         compiled: bool = False,
         processes: Processes = ALONE,
         average: Average | None = None,
+        oracle: Oracle | None = None,
     ) -> None:
         self.task, self.model, self.optimizer = task, model, optimizer
-        self.average = average
+        self.average, self.oracle = average, oracle
         self.precision, self.clip, self.processes = precision, clip, processes
         self.scaler = precision.scaler(processes.device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -77,7 +76,7 @@ class Step:
         """Take one step; return {"loss": ..., stat: ...} of the whole batch, detached, float32.
 
         A batch holds `input` (B, 3, H, W), `index` (B,) and the targets of the task, or what
-        `finish.finished` makes that of.
+        `on_device.complete_on_device` makes that of.
         """
         targets = [self._targets(part) for part in parts]  # of all: they are counted first
         counts = self._counts(targets)
@@ -138,7 +137,7 @@ class Step:
         return {name: x.contiguous(memory_format=self.memory_format) for name, x in moved.items()}
 
     def _targets(self, batch: Batch) -> Batch:
-        return finished_targets(batch, self.task, self.model.backbone.stride, self.processes.device)
+        return complete_targets(batch, self.task, self.model.backbone.stride, self.processes.device)
 
 
 def _leaves_unused(task: Task, model: CenterNet) -> bool:

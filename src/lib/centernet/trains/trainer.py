@@ -17,21 +17,21 @@ from torch import nn
 
 from centernet.models.checkpoint import Checkpoint
 from centernet.runtime.errors import UserError
-from centernet.trains.checkpoints import Best, Keeper
-from centernet.trains.finite import Watch, check_weights
+from centernet.trains.checkpoints import BestMetric, CheckpointWriter
+from centernet.trains.finite import NonFiniteGuard, check_weights
 from centernet.trains.loader import Batch, EpochLoader
 from centernet.trains.optimisers import set_rate
+from centernet.trains.run_logger import RunLogger
 from centernet.trains.schedules import Schedule
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from centernet.trains.validate import validation_losses
-from centernet.trains.voice import Voice
 
 Evaluate = Callable[[nn.Module, int], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Length:
+class RunLength:
     """How long a run is: `epochs` of at most `iterations` batches (-1: all of the data).
 
     The optimizer steps once every `accumulate` batches. Validation comes every `val_intervals`
@@ -53,12 +53,11 @@ class Trainer:
     """Runs the epochs of `length`; its parts are passed in.
 
     step: what learns. schedule: the learning rate by the epochs passed. loader: the batches;
-    `name(index)` gives an image's file for messages. keeper: what is saved. voice: what is said
-    and kept of the figures. best: the metric that `model_best` goes by. val_loader: validation
-    losses.
-    evaluate(model, epoch): metrics of the task, called in the main process, model in evaluation
-    mode. resume_command: what to type to go on after an interruption. patience: after how many
-    validations without a better metric the run ends (0: never).
+    `name(index)` gives an image's file for messages. checkpoints: writes them. logger: prints and
+    keeps lines and metrics. best: the metric that `model_best` goes by. val_loader: validation
+    losses. evaluate(model, epoch): metrics of the task, called in the main process, model in
+    evaluation mode. resume_command: what to type to go on after an interruption. patience: after
+    how many validations without a better metric the run ends (0: never).
     """
 
     def __init__(
@@ -66,10 +65,10 @@ class Trainer:
         step: Step,
         schedule: Schedule,
         loader: EpochLoader,
-        keeper: Keeper,
-        voice: Voice,
-        best: Best,
-        length: Length,
+        checkpoints: CheckpointWriter,
+        logger: RunLogger,
+        best: BestMetric,
+        length: RunLength,
         *,
         seed: int,
         name: Callable[[int], str] = "image {}".format,
@@ -79,10 +78,10 @@ class Trainer:
         patience: int = 0,
     ) -> None:
         self.step, self.schedule, self.loader = step, schedule, loader
-        self.keeper, self.voice, self.best, self.length = keeper, voice, best, length
+        self.checkpoints, self.logger, self.best, self.length = checkpoints, logger, best, length
         self.seed, self.val_loader, self.evaluate = seed, val_loader, evaluate
         self.resume_command, self.patience = resume_command, patience
-        self.watch = Watch(step.task, step.processes, name)
+        self.guard = NonFiniteGuard(step.task, step.processes, name)
         self.epoch = 0  # the last one finished
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -90,9 +89,9 @@ class Trainer:
 
         UserError if it is of another network or was saved without a training state.
         """
-        lines = self.keeper.restore(checkpoint, self.step, self.best)
+        lines = self.checkpoints.restore(checkpoint, self.step, self.best)
         self.epoch = checkpoint.epoch
-        self.voice.write(f"resumed {checkpoint.name} at epoch {self.epoch}: {'; '.join(lines)}")
+        self.logger.write(f"resumed {checkpoint.name} at epoch {self.epoch}: {'; '.join(lines)}")
 
     def run(self) -> None:
         """Train to the last epoch.
@@ -102,40 +101,40 @@ class Trainer:
         to go on.
         """
         if self.epoch >= self.length.epochs:
-            self.voice.write(
+            self.logger.write(
                 f"already complete: {self.epoch} of {self.length.epochs} epochs;"
                 " use --num_epochs N to extend"
             )
             return
         if self.step.processes.main:
-            self.keeper.clear()
-        self.voice.rewind(self.epoch)
+            self.checkpoints.clear()
+        self.logger.rewind(self.epoch)
         try:
             while self.epoch < self.length.epochs and not self._out_of_patience():
                 self._one(self.epoch + 1)
         except KeyboardInterrupt:
-            self.voice.write(self._interrupted())
+            self.logger.write(self._interrupted())
             raise
         finally:
             self.loader.close()
 
     def _one(self, epoch: int) -> None:
         with self._advice():
-            self.voice.metrics(epoch, "train", self._train(epoch))
+            self.logger.metrics(epoch, "train", self._train(epoch))
             figures = self.validate(epoch) if self.length.validates(epoch) else {}
         if self.step.processes.main:
             check_weights(self.step.kept, f"end of epoch {epoch}")
-            self.keeper.save(self.step, epoch, self.best, self.best.improve(figures))
+            self.checkpoints.save(self.step, epoch, self.best, self.best.improve(figures))
         self.epoch = epoch
 
     def _out_of_patience(self) -> bool:
-        """Whether so many validations brought nothing better that the run ends here; told if so."""
+        """Whether `patience` validations in a row brought nothing better; logged if so."""
         if self.patience <= 0:
             return False
         stale = self.step.processes.share(self.best.stale)
         if stale < self.patience:
             return False
-        self.voice.write(
+        self.logger.write(
             f"stopped after epoch {self.epoch}: no better {self.best.metric} in {stale}"
             f" validations (--patience {self.patience})"
         )
@@ -148,7 +147,7 @@ class Trainer:
         self.step.ready()
         batches = self.loader.epoch(epoch, self.length.iterations, self.length.epochs)
         groups = _groups(batches, self.length.accumulate)
-        with self.voice.epoch("train", epoch, steps) as bar:
+        with self.logger.epoch("train", epoch, steps) as bar:
             asked = time.monotonic()
             for number, parts in enumerate(groups, start=1):
                 got = time.monotonic()
@@ -156,11 +155,11 @@ class Trainer:
                 set_rate(self.step.optimizer, rate)
                 stats = self.step(parts)
                 images = [i for part in parts for i in part["index"].tolist()]
-                self.watch.see(f"epoch {epoch}, step {number}", stats, images)
+                self.guard.check(f"epoch {epoch}, step {number}", stats, images)
                 done = time.monotonic()
                 bar.step(stats, got - asked, done - got, len(images))
                 asked = done
-        self.watch.settle()
+        self.guard.flush()
         return {**bar.average, "lr": rate, "seconds": time.monotonic() - start}
 
     def _steps(self) -> int:
@@ -173,7 +172,7 @@ class Trainer:
         """Losses and metrics of the network as it is, written down under `epoch`."""
         figures: dict[str, float] = {}
         if self.val_loader is not None:
-            figures |= validation_losses(self.step, self.val_loader, self.voice, epoch)
+            figures |= validation_losses(self.step, self.val_loader, self.logger, epoch)
         if self.evaluate is not None:
             measured = None
             if self.step.processes.main:
@@ -182,7 +181,7 @@ class Trainer:
                     measured = dict(self.evaluate(self.step.kept, epoch))
             figures |= self.step.processes.share(measured)
         if figures:
-            self.voice.metrics(epoch, "val", figures)
+            self.logger.metrics(epoch, "val", figures)
         return figures
 
     @contextmanager
@@ -214,7 +213,7 @@ class Trainer:
         if self.epoch == 0:
             return "interrupted before the end of the first epoch: there is nothing to resume"
         return (
-            f"interrupted; {self.keeper.last.resolve()} holds epoch {self.epoch}."
+            f"interrupted; {self.checkpoints.last.resolve()} holds epoch {self.epoch}."
             f" To go on: {self.resume_command}"
         )
 

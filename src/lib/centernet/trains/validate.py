@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from centernet.trains.loader import EpochLoader
+from centernet.trains.run_logger import RunLogger
 from centernet.trains.step import Step
-from centernet.trains.voice import Voice
 
 
 def validation_losses(
-    step: Step, loader: EpochLoader, voice: Voice, epoch: int
+    step: Step, loader: EpochLoader, logger: RunLogger, epoch: int
 ) -> dict[str, float]:
     """{"loss": ..., stat: ...}: the mean over the images of `loader`, every process its share.
 
@@ -21,7 +21,7 @@ def validation_losses(
     device = step.processes.device
     names = ["loss", *dict.fromkeys(term.stat for term in step.task.active_terms)]
     sums = torch.zeros(len(names) + 1, dtype=torch.float64, device=device)
-    with voice.epoch("val", epoch, len(loader)) as bar:
+    with logger.epoch("val", epoch, len(loader)) as bar:
         for batch in loader.epoch(epoch):
             images = len(batch["index"])
             stats = step.loss(batch)

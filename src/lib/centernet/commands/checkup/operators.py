@@ -77,10 +77,12 @@ def _dcn(name: str, device: str) -> list[torch.Tensor]:
         return values.requires_grad_()
 
     inputs = [random(1, 4, 9, 11), random(1, 18, 9, 11), random(1, 9, 9, 11), random(3, 4, 3, 3)]
+    image, offset, mask, weight = inputs
     with backends.use_backend(name):
-        out = deform_conv2d(*inputs, random(3), padding=1, sigmoid_mask=True)
+        out = deform_conv2d(image, offset, mask, weight, random(3), padding=1, sigmoid_mask=True)
         out.square().sum().backward()
-    return [tensor.detach().cpu() for tensor in (out, *(value.grad for value in inputs))]
+    gradients = [value.grad for value in inputs if value.grad is not None]
+    return [tensor.detach().cpu() for tensor in (out, *gradients)]
 
 
 def check_nms() -> Iterable[Finding]:

@@ -9,7 +9,8 @@ from importlib import metadata
 
 from centernet.commands.checkup.finding import BAD, GOOD, NOTE, Finding
 
-MODULES = {"opencv-python": "cv2"}  # where the module is not called like the package
+# Where the module is not called like the package.
+MODULES = {"opencv-python": "cv2", "PyYAML": "yaml", "pillow": "PIL"}
 WINDOWLESS = "opencv-python-headless"
 REQUIREMENT = re.compile(r"([\w.-]+)\s*(?:>=\s*([\d.]+))?")
 
@@ -18,21 +19,23 @@ def check_packages() -> Iterable[Finding]:
     """Each required package: whether it is there, imports, and is new enough; then the extras."""
     extras: dict[str, list[str]] = {}
     for line in metadata.requires("centernet") or []:
-        name, least = REQUIREMENT.match(line).groups()
+        stated = REQUIREMENT.match(line)
+        assert stated is not None  # our own pyproject.toml
+        name, least = stated.groups()
         extra = re.search(r"extra == ['\"](\w+)", line)
         if extra is None:
             yield required(name, least)
         else:
             extras.setdefault(extra[1], []).append(name)
-    for extra, names in extras.items():
+    for title, names in extras.items():
         versions = {name: version_of(name) for name in names}
         missing = [name for name, version in versions.items() if version is None]
         there = [f"{name} {version}" for name, version in versions.items() if version]
         if missing:
-            text = f"optional [{extra}]: without {', '.join(missing)}"
-            yield Finding(NOTE, text, f'pip install "centernet[{extra}]", if you want it')
+            text = f"optional [{title}]: without {', '.join(missing)}"
+            yield Finding(NOTE, text, f'pip install "centernet[{title}]", if you want it')
         else:
-            yield Finding(GOOD, f"optional [{extra}]: {', '.join(there)}")
+            yield Finding(GOOD, f"optional [{title}]: {', '.join(there)}")
     if version_of("opencv-python") and version_of(WINDOWLESS):
         yield Finding(
             NOTE,
@@ -70,4 +73,5 @@ def version_of(name: str) -> str | None:
 
 def numbers(version: str) -> tuple[int, ...]:
     """ "2.15.0+cu132" as (2, 15, 0)."""
-    return tuple(int(part) for part in re.match(r"[\d.]*", version)[0].split(".") if part)
+    digits = re.split(r"[^\d.]", version, maxsplit=1)[0]
+    return tuple(int(part) for part in digits.split(".") if part)

@@ -10,6 +10,7 @@ import torch
 from centernet.builders.checkpoint import named_checkpoint
 from centernet.builders.detection import make_detector
 from centernet.commands.export import Export
+from centernet.detectors.torch_engine import TorchEngine
 from centernet.export.formats import FORMATS
 from centernet.export.job import Job
 from centernet.export.making import compared, make_job
@@ -38,7 +39,8 @@ def run(options: Options) -> None:
     detector = make_detector(
         options.changed(no_fuse=True, flip_test=False), checkpoint, torch.device("cpu")
     )
-    preprocess = detector.preprocess
+    preprocess, engine = detector.preprocess, detector.engine
+    assert isinstance(engine, TorchEngine)
     settings = Settings(
         k=options.test.K,
         floats=asked.floats,
@@ -54,7 +56,7 @@ def run(options: Options) -> None:
     )
     job = make_job(
         detector.task,
-        detector.model,
+        engine.model,
         settings,
         {**checkpoint.description, "task": options.task_name},
         mean=preprocess.mean,

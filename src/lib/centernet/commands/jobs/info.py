@@ -11,7 +11,7 @@ from centernet.commands.info import Info as Networks
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
 from centernet.geometry.view import Size, divisible
-from centernet.io.meter import Say
+from centernet.io.meter import Log
 from centernet.models.measure import cost, shapes_of
 from centernet.models.networks import BACKBONES
 from centernet.options.flag import unknown
@@ -34,7 +34,7 @@ COLUMNS = (
 Row = dict[str, Any]
 
 
-def run(given: Networks, asked: Input, say: Say = print) -> None:
+def run(given: Networks, asked: Input, log: Log = print) -> None:
     """Print the cost of the networks that are asked for."""
     if len(given.task) > 1:
         raise UserError(f"one task at a time, not {' '.join(given.task)}")
@@ -51,11 +51,11 @@ def run(given: Networks, asked: Input, say: Say = print) -> None:
     rows = [row_of(arch, task.heads, size, given.head_conv) for arch in given.arch or BACKBONES]
     if given.json:
         head = {"task": name, "classes": facts.num_classes, "input": list(size)}
-        say(json.dumps({**head, "networks": rows}, indent=1))
+        log(json.dumps({**head, "networks": rows}, indent=1))
     else:
         same = (name, facts.num_classes, given.head_conv) == ("ctdet", 80, None)
         for line in lines(rows, f"{name}, {facts.num_classes} classes", size, same):
-            say(line)
+            log(line)
 
 
 def with_classes(facts: Info, count: int) -> Info:

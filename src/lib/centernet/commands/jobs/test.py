@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from centernet.builders.checkpoint import as_checkpoint_says, named_checkpoint
+from centernet.builders.checkpoint import fill_from_checkpoint, named_checkpoint
 from centernet.builders.data import open_part, renamed, tested_part
 from centernet.builders.detection import make_detector, run_budget, run_test
 from centernet.builders.dry_run import explain_test
-from centernet.builders.process import make_logger, one_device, place_of
+from centernet.builders.process import make_logger, one_device
 from centernet.builders.record import record_test
+from centernet.commands.jobs.report import report
 from centernet.options.options import Options
 from centernet.runs.provenance import hash_of
 from centernet.tasks import TASKS
@@ -21,7 +22,7 @@ def run(options: Options) -> None:
     checkpoint = named_checkpoint(options)
     assert checkpoint.path is not None  # a test reads it from a file
     sha256 = hash_of(checkpoint.path)
-    options = as_checkpoint_says(options, checkpoint, ("dataset",))
+    options = fill_from_checkpoint(options, checkpoint, ("dataset",))
     logger = make_logger(options)
     device = one_device(options, logger)
     task, data = TASKS[options.task_name], options.data
@@ -29,7 +30,7 @@ def run(options: Options) -> None:
     for line in renamed(checkpoint.name, checkpoint.description, source.info):
         logger.write(line)
     detector = make_detector(options, checkpoint, device, source.info)
-    place = place_of(detector, device)
+    place = detector.engine.place
     logger.write(f"{checkpoint.name} (epoch {checkpoint.epoch}) on {place}, {len(source)} images")
     detector.warm_up()
     measure = run_budget if options.evaluate.error_budget else run_test
@@ -37,4 +38,5 @@ def run(options: Options) -> None:
     logger.write(f"time per image: {detector.timings}")
     logger.metrics(checkpoint.epoch, "test", evaluation.metrics)
     record_test(options, checkpoint, sha256, source, evaluation.metrics, device)
+    report(options, logger.write)
     logger.write(f"results in {options.save_dir.absolute()}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from centernet.builders.checkpoint import as_checkpoint_says, open_checkpoint
+from centernet.builders.checkpoint import fill_from_checkpoint, open_checkpoint
 from centernet.builders.dry_run import explain_training
-from centernet.builders.process import make_logger, settle, where_it_runs
+from centernet.builders.process import configure_process, make_logger
 from centernet.builders.record import recorded
-from centernet.builders.training import in_turn, make_trainer
+from centernet.builders.training import main_process_first, make_trainer
+from centernet.commands.jobs.report import report
+from centernet.detectors.torch_engine import place_of
 from centernet.options.options import Options
 from centernet.runtime.device import choose_devices
 from centernet.trains.distributed import join, spawn
@@ -29,14 +31,14 @@ def run(options: Options) -> None:
 
 
 def train_process(options: Options) -> None:
-    """Train in this process, alone or as one of those that the environment tells of."""
+    """Train in this process, alone or as one of those that the environment names."""
     said: list[str] = [*options.notices]
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     # One of several takes the GPU of its rank among those left visible to it.
     device = choose_devices(
         (0,) if several and options.machine.gpus[0] >= 0 else options.machine.gpus, said.append
     )
-    settle(options.machine)
+    configure_process(options.machine)
     with join(device[0]) as processes:
         options = processes.share(with_old_run_aside(options, said) if processes.main else None)
         logger = make_logger(options, processes.rank)
@@ -44,10 +46,11 @@ def train_process(options: Options) -> None:
             logger.write(line)
         checkpoint = None
         if options.model.load_model:
-            checkpoint = in_turn(processes, lambda: open_checkpoint(options, logger.write))
-        options = as_checkpoint_says(options, checkpoint, ("arch", "head_conv"))
+            asked = options
+            checkpoint = main_process_first(processes, lambda: open_checkpoint(asked, logger.write))
+        options = fill_from_checkpoint(options, checkpoint, ("arch", "head_conv"))
         trainer = make_trainer(options, checkpoint, processes, logger)
-        place = where_it_runs(trainer.step.model, processes.device)
+        place = place_of(trainer.step.model, processes.device)
         logger.write(f"on {place}; run in {options.save_dir.absolute()}")
         if options.train.test:
             trainer.validate(trainer.epoch)
@@ -56,11 +59,13 @@ def train_process(options: Options) -> None:
             options.save(options.save_dir)
         with recorded(options, processes, trainer.epoch, lambda: trainer.epoch):
             trainer.run()
+        if processes.main:
+            report(options, logger.write)
         logger.close()
 
 
 def with_old_run_aside(options: Options, said: list[str]) -> Options:
-    """`options` to begin anew with: a run that is in the folder is kept under a number, and told.
+    """`options` to start again with: a run that is in the folder is kept under a number, and told.
 
     Weights to start from that lie in that folder are read from its new place.
     """

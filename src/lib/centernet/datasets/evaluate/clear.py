@@ -148,5 +148,5 @@ def identity(seen: Overlaps) -> Identity:
     together = np.zeros(seen.identities)
     near = seen.iou >= OVERLAP
     np.add.at(together, (seen.truth[seen.row[near]], seen.found[seen.column[near]]), 1)
-    hits = together[linear_sum_assignment(together, maximize=True)].sum()
+    hits = float(together[linear_sum_assignment(together, maximize=True)].sum())
     return Identity(hits, len(seen.truth) - hits, len(seen.found) - hits)

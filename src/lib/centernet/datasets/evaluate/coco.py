@@ -59,7 +59,7 @@ def evaluate_coco(
     """COCO's metrics and tables; `results_name` and `classes.json` are written into `folder`.
 
     `results` maps image ids to detections in image pixels; an image without an entry counts as
-    one where nothing was found. Detections with keypoints are judged by their keypoints: "AP" and
+    one where nothing was found. Detections with keypoints are evaluated by keypoints: "AP" and
     its kin are those of object keypoint similarity, with the data set's own sigmas, and the box
     metrics follow as "box_AP" and so on. A metric that nothing in the data can decide is -1.
 
@@ -99,9 +99,21 @@ def evaluate_coco(
         )
         evaluation = evaluation.joined(one)
     if evaluation.metrics["AP"] < 0:
-        reason = "AP is -1: there is no ground truth in this part of the data set"
+        reason = f"AP is -1: {_undecided(truth, kinds)}"
         evaluation = replace(evaluation, table=f"{evaluation.table}\n{reason}")
     return evaluation
+
+
+def _undecided(truth: Table, kinds: Sequence[str]) -> str:
+    """Why the annotations decide nothing."""
+    own = truth.classes >= 0
+    if not own.any():
+        return "there is no ground truth in this part of the data set"
+    if truth.crowd[own].all():
+        return f"all {int(own.sum())} objects of this part are marked as crowd (iscrowd)"
+    if kinds[0] == "keypoints" and not (truth.keypoints[own][:, :, 2] > 0).any():  # type: ignore
+        return f"no object of the {int(own.sum())} in this part has a labelled joint"
+    return "there is no ground truth that counts in this part of the data set"
 
 
 def coco_metrics(keypoints: bool) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ class Curve(NamedTuple):
 class Evaluation:
     """The metrics of detections on a data set; nothing is printed: the caller logs `table`.
 
-    metrics: by name, the first is the one that a run is judged by; -1 is one that nothing in the
+    metrics: by name, the first is the one that a run is evaluated by; -1 is one that nothing in the
     data can decide. per_class: the same kind of numbers for each class, {class: {metric: value}}.
     curves: precision over recall of each class at the overlap of `curves_at`. table: the data set's
     usual table as text of several lines.
@@ -35,8 +35,19 @@ class Evaluation:
 
     @property
     def main(self) -> float:
-        """The metric that a run is judged by."""
+        """The metric that a run is evaluated by."""
         return next(iter(self.metrics.values()))
+
+    def prefixed(self, prefix: str) -> Evaluation:
+        """The same with `prefix` before the names of all metrics."""
+        return replace(
+            self,
+            metrics={prefix + name: value for name, value in self.metrics.items()},
+            per_class={
+                c: {prefix + name: value for name, value in values.items()}
+                for c, values in self.per_class.items()
+            },
+        )
 
     def joined(self, other: Evaluation) -> Evaluation:
         """Both measures of the same detections; where they have the same name this one's stays."""

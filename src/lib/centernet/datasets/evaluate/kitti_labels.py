@@ -85,18 +85,18 @@ def read_labels(
 ) -> Labels:
     """The objects of one file: annotations of 15 fields or, with `scored`, detections of 16.
 
-    A row that has another number of fields, or a field that is not a finite number, is told to
+    A row that has another number of fields, or a field that is not a finite number, is reported to
     `drop` and left out.
 
     Raises:
         UserError: the file is missing or, without `drop`, a row is bad; the line names both.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         kind = "detections (an empty file is a frame without any)" if scored else "annotations"
         raise UserError(f"{path} does not exist: a KITTI frame needs its file of {kind}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as KITTI labels: {error}") from error
     names: list[str] = []
     values: list[list[float]] = []

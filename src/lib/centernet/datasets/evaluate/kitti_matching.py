@@ -1,4 +1,4 @@
-"""Who met whom: the loops of KITTI's evaluation that have to be fast.
+"""Matching detections to ground truth for KITTI's AP, compiled with numba.
 
 Objects of all frames stand in one row of arrays; `starts` says where each frame begins. A pair is
 one annotation and one detection of the same frame that overlap at all. Pairs are sorted by
@@ -102,10 +102,10 @@ def count_at(
     likeness: np.ndarray,
     stuff: np.ndarray,
 ) -> np.ndarray:
-    """(T, 3) at every threshold: true positives, detections that are spent, directions that agree.
+    """(T, 3) at every threshold: true positives, matched detections, orientation similarity.
 
-    Here an annotation takes the detection of greatest overlap. Spent is a detection that is taken
-    and would otherwise be a false positive; agreement is summed over the true positives.
+    Here an annotation takes the detection of greatest overlap. A matched detection is one that is
+    taken and would otherwise be a false positive; the similarity is summed over true positives.
 
     Args:
         thresholds: (T,) scores; a detection below it is not there.

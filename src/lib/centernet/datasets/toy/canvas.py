@@ -1,7 +1,7 @@
-"""A picture painted from back to front that remembers who owns each pixel.
+"""An image painted from back to front that remembers who owns each pixel.
 
 Everything exact in the toy set comes from here: masks, boxes and visibilities are read off the
-owner of each pixel, not measured in the picture. Points are (x, y) with pixel centres at whole
+owner of each pixel, not measured in the image. Points are (x, y) with pixel centres at whole
 numbers, so pixel 0 reaches from -0.5 to 0.5.
 """
 

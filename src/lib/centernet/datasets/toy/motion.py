@@ -33,7 +33,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture of a film and the objects that reach into it."""
+    """An image of a film and the objects that reach into it."""
 
     image: NDArray[np.uint8]  # (H, W, 3) BGR
     tracks: list[Track]

@@ -1,4 +1,4 @@
-"""A picture of flat faces with a depth for each pixel: the nearer face is the one that is seen."""
+"""An image of flat faces with a depth for each pixel: the nearer face is the one that is seen."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def road(
 ) -> NDArray[np.float32]:
     """(H, W, 3) float32 BGR of a street on the plane y = `ground` of the camera frame.
 
-    Free of grain, unlike the other pictures: the PNG files of KITTI would be five times as large.
+    Free of grain, unlike the other images: the PNG files of KITTI would be five times as large.
     """
     horizon = int(calibration[1, 2])
     image = np.empty((height, width, 3), np.float32)

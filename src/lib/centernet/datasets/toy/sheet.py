@@ -1,4 +1,4 @@
-"""One picture that shows the parts of the toy set, with what is known about each scene.
+"""One image that shows the parts of the toy set, with what is known about each scene.
 
 python -m centernet.datasets.toy.sheet toy.jpg
 """

@@ -21,9 +21,10 @@ from centernet.datasets.toy.coco_files import categories, write_coco
 from centernet.datasets.toy.kitti_files import write_kitti
 from centernet.datasets.toy.mot_files import write_mot
 from centernet.datasets.toy.scene import SPLITS, generator
+from centernet.io.door import read_json
 from centernet.runtime.errors import UserError
 
-VERSION = 4  # of the drawings: raise it whenever they change, and old folders are drawn anew
+VERSION = 4  # of the drawings: raise it whenever they change, and old folders are drawn again
 ABANDONED = 600  # seconds after which nobody is still drawing
 STAMP = "toy.json"  # written last into the folder of a part
 
@@ -101,7 +102,7 @@ def write_toy(
 
 
 def ensure_toy(folder: str | Path, part: str) -> Path:
-    """The folder of a part: as it is if it is whole and of this version, else drawn anew."""
+    """The folder of a part: as it is if it is whole and of this version, else drawn again."""
     folder = Path(folder)
     if read_stamp(folder / part) is None:
         write_toy(folder, parts=[part])
@@ -116,12 +117,12 @@ def read_stamp(folder: Path) -> Stamp | None:
     if not folder.exists() or not any(folder.iterdir()):
         return None
     try:
-        facts = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+        facts = read_json(folder / STAMP)
         if facts["version"] != VERSION:
             return None
         files = facts.pop("files")
         stamp = Stamp(**facts)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{folder}: not a drawn toy set ({STAMP} is missing or damaged); "
             "move this folder away or delete it, and it is drawn again"

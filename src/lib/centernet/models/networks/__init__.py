@@ -8,7 +8,10 @@ from centernet.models.networks.backbone import Backbone
 from centernet.models.networks.dla import DLA
 from centernet.models.networks.hourglass import TINY_DIMS, Hourglass
 from centernet.models.networks.mobilenet import MobileNet
+from centernet.models.networks.necks import NECKS, NeckOptions, create_neck
 from centernet.models.networks.resnet import ResNet
+from centernet.models.networks.trunks import TRUNKS, create_trunk
+from centernet.models.networks.trunks.trunk import nearest_names
 from centernet.models.networks.unet import UNet
 from centernet.runtime.errors import UserError
 
@@ -33,18 +36,41 @@ ALIASES = {"large_hourglass": "hourglass", "small_hourglass": "hourglass_52"}
 __all__ = ["BACKBONES", "Backbone", "create_backbone"]
 
 
-def create_backbone(name: str, dcn: bool | None = None) -> Backbone:
-    """The backbone registered as `name`, with random weights.
+def create_backbone(
+    name: str,
+    dcn: bool | None = None,
+    *,
+    options: NeckOptions | None = None,
+    stride: int = 4,
+) -> Backbone:
+    """The backbone registered as `name`, or a trunk and a neck (`resnet34+fpn`), random weights.
 
-    `dcn` overrides whether it has deformable convolutions: `res_18` with True is `resdcn_18`.
-    UserError for an unknown name, and for `dcn` where the family has no such choice.
+    `options` are the neck's, `stride` that of its map. `dcn` overrides whether a registered one has
+    deformable convolutions: `res_18` with True is `resdcn_18`. UserError for an unknown name, and
+    for `dcn` where the family has no such choice.
     """
     name = ALIASES.get(name, name)
+    if name not in BACKBONES and "+" in name:
+        return trunk_and_neck(name, options or NeckOptions(), stride)
     if name not in BACKBONES:
-        raise UserError(f"unknown architecture '{name}', choose one of: {', '.join(BACKBONES)}")
+        near = nearest_names(name, [*BACKBONES, *ALIASES])
+        raise UserError(
+            f"unknown architecture '{name}'{near}; choose one of:"
+            f" {', '.join(BACKBONES)}; or a trunk and a neck, as resnet34+fpn (trunks:"
+            f" {', '.join(TRUNKS)}, tv:NAME, timm:NAME; necks: {', '.join(NECKS)})"
+        )
     build = BACKBONES[name]
     if dcn is None:
         return build()
     if "dcn" not in build.keywords:
         raise UserError(f"architecture '{name}' has no variant with or without DCN")
     return build(dcn=dcn)
+
+
+def trunk_and_neck(name: str, options: NeckOptions, stride: int) -> Backbone:
+    """The backbone of a trunk and a neck, `TRUNK+NECK`; UserError where they do not fit."""
+    from centernet.models.networks.composite import Composite
+
+    trunk_name, _, neck_name = name.rpartition("+")
+    trunk = create_trunk(trunk_name)
+    return Composite(trunk, create_neck(neck_name, trunk.widths, trunk.strides, options, stride))

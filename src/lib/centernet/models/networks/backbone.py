@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from centernet.runtime.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -14,12 +17,14 @@ class Pretrained:
 
     `prefix` is put before each key of the file, `trunk` says which keys of the backbone the file
     must then fill, and keys that begin with one of `ignored` (the classifier) are left out.
+    `mirrors` are further addresses of the same tensors, which are tried in turn.
     """
 
     url: str
     trunk: tuple[str, ...]
     prefix: str = ""
     ignored: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
 
 
 class Backbone(nn.Module):
@@ -41,6 +46,17 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """Feature maps of `x`, the last stage last."""
         raise NotImplementedError
+
+    def renamed(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of a classifier under the names that `pretrained` speaks of."""
+        return state
+
+    def freeze(self, stages: int) -> None:
+        """Keep the first `stages` stages as they are, BatchNorm too; UserError without stages."""
+        raise UserError(
+            f"--frozen_stages {stages}: this network cannot freeze a part of itself; take a trunk"
+            " and a neck, as resnet34+fpn"
+        )
 
     def make_head(self, channels: int, head_conv: int, bias: float | None) -> nn.Module:
         """A head for the feature map: conv3x3, ReLU, conv1x1; only the conv1x1 if `head_conv` is 0.

@@ -69,7 +69,7 @@ def _training(
     machine = at_hand(more.get("gpus")) if machine is None else machine
     given = dict(line.given)
     given |= {**_share(script, line, more, machine), **more} | {"gpus": machine.gpus}
-    notes = [_told(script, given, machine)]
+    notes = [_told(script, line, given, machine)]
     folder = _folder(given, line.task, root)
     if folder.last.exists():
         given.pop("load_model", None)
@@ -93,11 +93,11 @@ def _share(script: Script, line: Line, more: Mapping[str, Any], machine: Machine
     }
 
 
-def _told(script: Script, given: Mapping[str, Any], machine: Machine) -> str:
+def _told(script: Script, line: Line, given: Mapping[str, Any], machine: Machine) -> str:
     return (
         f"{script.name} on {machine}: batch {given['batch_size']} x {given['accumulate']}, learning"
         f" rate {given['lr']:g}; published: batch {script.facts['batch']}, learning rate"
-        f" {script.training.given['lr']:g}"
+        f" {line.given['lr']:g}"
     )
 
 

@@ -152,7 +152,7 @@ class Run:
         latest = [e for e in self._events if e["event"] == TESTED][-1] is event
         # Each test writes over the detections of the one before: only the last can be compared.
         if latest and results.exists() and hash_of(results) != event["results"]["sha256"]:
-            raise NoFigure(f"{results.name} is no longer what was judged", suspect=True)
+            raise NoFigure(f"{results.name} is no longer what was evaluated", suspect=True)
 
     @cached_property
     def _weights(self) -> str | None:
@@ -161,7 +161,7 @@ class Run:
         return hash_of(path) if self.script.training and path.exists() else None
 
     @cached_property
-    def _metrics(self) -> list[Mapping[str, Any]]:
+    def _metrics(self) -> list[dict[str, Any]]:
         return self.folder.metrics()
 
     def _saved_options(self) -> dict[str, Any] | None:

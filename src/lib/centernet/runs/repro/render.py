@@ -63,7 +63,7 @@ def to_json(rows: Sequence[Row], commit: str | None) -> str:
 
 
 def to_html(rows: Sequence[Row], commit: str | None) -> str:
-    """One file without scripts, fonts or pictures from elsewhere."""
+    """One file without scripts, fonts or images from elsewhere."""
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in HEADINGS)
     body = "\n".join(
         f'<tr class="{row.colour}">'

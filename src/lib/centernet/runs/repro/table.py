@@ -135,7 +135,7 @@ def _rows(script: Script, run: Run, line: Line, commit: str | None) -> Iterator[
     for figure in figures:
         yield _compared(script, line, figure, event, origin)
     if not figures:
-        metric = next(iter(event["metrics"]))  # the one that the data set is judged by
+        metric = next(iter(event["metrics"]))  # the one that the data set is evaluated by
         yield Row(script.name, line.mode, metric, None, None, _percent(event, metric), ALONE,
                   origin=origin)  # fmt: skip
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 
-class Bar(Protocol):
+class EpochProgress(Protocol):
     """Progress of one epoch."""
 
     @property
@@ -25,10 +25,12 @@ class Bar(Protocol):
     ) -> None: ...
 
 
-class Voice(Protocol):
-    """Speaks and keeps the figures of a run."""
+class RunLogger(Protocol):
+    """What the trainer needs of a logger: lines, progress and metrics, all of them kept."""
 
-    def epoch(self, phase: str, epoch: int | None, total: int) -> AbstractContextManager[Bar]: ...
+    def epoch(
+        self, phase: str, epoch: int | None, total: int
+    ) -> AbstractContextManager[EpochProgress]: ...
 
     def write(self, line: str) -> None: ...
 

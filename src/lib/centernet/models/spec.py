@@ -1,0 +1,95 @@
+"""What a network is, in plain values: enough to build it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from centernet.models.networks import ALIASES, Backbone, create_backbone
+from centernet.models.networks.necks import NeckOptions
+from centernet.runtime.errors import UserError
+
+STRIDES = (2, 4, 8, 16)  # of output maps
+WIDEST = 65536  # channels that no layer has
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A network for a task.
+
+    `trunk` and `neck` are names of TRUNKS and NECKS; a published network, which has its own way up,
+    is a spec whose trunk is its name and whose neck is None. `head_conv` is the width of the heads'
+    hidden layer (-1: the network's own), `stride` that of the output maps, `frozen_stages` how many
+    stages of the trunk do not learn. `task` and `classes` are empty where the data decide.
+    """
+
+    trunk: str
+    neck: str | None = None
+    neck_options: NeckOptions = field(default_factory=NeckOptions)
+    head_conv: int = -1
+    stride: int = 4
+    frozen_stages: int = 0
+    task: str = ""
+    classes: tuple[str, ...] = ()
+
+    @property
+    def arch(self) -> str:
+        """The name as --arch takes it: `resnet34+fpn`, or a published one."""
+        return self.trunk if self.neck is None else f"{self.trunk}+{self.neck}"
+
+    @classmethod
+    def named(cls, arch: str, **more: Any) -> ModelSpec:
+        """The spec of a name as --arch takes it; `more` are other fields."""
+        trunk, plus, neck = ALIASES.get(arch, arch).rpartition("+")
+        if not plus:
+            return cls(neck, **more)
+        return cls(trunk, neck, **more)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any] | str) -> ModelSpec:
+        """The spec that a checkpoint keeps; a bare string is a name. UserError if damaged."""
+        if isinstance(values, str):
+            return cls.named(values)
+        try:
+            spec = msgspec.convert(values, cls)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            raise UserError(f"not the description of a network ({error})") from error
+        widths = spec.neck_options.channels
+        sound = {
+            "stride": spec.stride in STRIDES,
+            "head_conv": -1 <= spec.head_conv <= WIDEST,
+            "frozen_stages": 0 <= spec.frozen_stages <= WIDEST,
+            "neck_options.channels": all(1 <= width <= WIDEST for width in widths),
+        }
+        for name, right in sound.items():
+            if not right:
+                raise UserError(f"not the description of a network ({name} is out of range)")
+        return spec
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values, from which `of` makes the spec again."""
+        return asdict(self)
+
+    def backbone(self) -> Backbone:
+        """The backbone, with random weights; UserError for a name or an option that is unknown."""
+        if self.neck is None and self.neck_options != NeckOptions():
+            raise UserError(
+                f"--arch {self.trunk}: its neck has no options; name a trunk and a neck, as"
+                " resnet34+fpn"
+            )
+        made = create_backbone(self.arch, options=self.neck_options, stride=self.stride)
+        if made.stride != self.stride:
+            raise UserError(
+                f"--down_ratio {self.stride}: the output maps of {self.arch} have stride"
+                f" {made.stride}; a network of a trunk and a neck, as resnet34+fpn, has a choice"
+            )
+        if self.frozen_stages:
+            made.freeze(self.frozen_stages)
+        return made
+
+    def changed(self, **values: Any) -> ModelSpec:
+        """The same with other values."""
+        return replace(self, **values)

@@ -1,0 +1,7 @@
+"""The page of a run: python report.py ctdet --exp_id NAME"""
+
+from pathlib import Path
+from runpy import run_path
+
+if __name__ == "__main__":
+    run_path(str(Path(__file__).with_name("_launch.py")))["launch"]("report")
