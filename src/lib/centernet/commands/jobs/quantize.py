@@ -18,8 +18,11 @@ from centernet.commands.quantize import Quantize
 from centernet.datasets.evaluate.bootstrap import Results, paired_interval
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
+from centernet.detectors.evaluation import evaluate
+from centernet.detectors.preprocess import as_picture
+from centernet.detectors.torch_engine import TorchEngine
 from centernet.export.extras import extra
-from centernet.export.file_detector import FileDetector
+from centernet.export.file_engine import file_detector
 from centernet.export.formats.onnx_file import onnx_model, save
 from centernet.export.job import Job
 from centernet.export.making import compared, make_job
@@ -124,8 +127,9 @@ def _pictures(options: Options, asked: Quantize, detector: Detector, logger: Log
 
     def prepared() -> Iterator[Inputs]:
         for image in islice(images(), asked.calib_images):
-            seen = detector.preprocess(image)
-            yield {"image": detector.preprocess.picture(seen)[None]} | _camera(detector)
+            preprocess = detector.preprocess
+            seen = preprocess(image).input[None]
+            yield {"image": as_picture(seen, preprocess.mean, preprocess.std)} | _camera(detector)
 
     return prepared
 
@@ -140,7 +144,8 @@ def _camera(detector: Detector) -> Inputs:
 def _job(
     options: Options, detector: Detector, said: Mapping[str, object], path: Path, precision: str
 ) -> Job:
-    preprocess = detector.preprocess
+    preprocess, engine = detector.preprocess, detector.engine
+    assert isinstance(engine, TorchEngine)
     settings = Settings(
         k=options.test.K,
         flip_test=options.test.flip_test,
@@ -150,7 +155,7 @@ def _job(
     )
     return make_job(
         detector.task,
-        detector.model,
+        engine.model,
         settings,
         {**said, "task": options.task_name},
         mean=preprocess.mean,
@@ -217,15 +222,12 @@ def _evaluate(options: Options, paths: Mapping[str, Path], report: Report, logge
     every: list[Results] = []
     for row, path in zip(report.rows, paths.values(), strict=True):
         runtime = open_file(path, threads=options.machine.threads)
-        detector = FileDetector(runtime, path.name, batch_size=options.batches.test_batch_size)
-        ready = (
-            detector.prepare(source.image(i), source.path(i), source.objects(i).calibration)
-            for i in range(len(source))
-        )
-        found = {source.image_id(i): each for i, each in enumerate(detector.finish(ready))}
-        with TemporaryDirectory() as folder:
-            row.metric = source.evaluate(found, Path(folder)).main
-        every.append(found)
+        detector = file_detector(runtime, path.name, batch_size=options.batches.test_batch_size)
+        with TemporaryDirectory() as place:
+            evaluation = evaluate(
+                detector, source, Path(place), logger, workers=0, keep=every.append
+            )
+        row.metric, found = evaluation.main, every[-1]
         if len(every) > 1:
             row.difference, row.low, row.high = paired_interval(source, found, every[0])
         logger.write(f"{row.name}: {report.metric} {100 * row.metric:.2f}")
