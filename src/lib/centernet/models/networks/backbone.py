@@ -58,6 +58,19 @@ class Backbone(nn.Module):
             " and a neck, as resnet34+fpn"
         )
 
+    @property
+    def has_depth(self) -> bool:
+        """Whether `trunk_depth` distinguishes the stages of the trunk."""
+        return False
+
+    def trunk_depth(self, name: str) -> int | None:
+        """How many stages of the trunk come after that of the parameter `name`.
+
+        0 for all of the trunk where its stages are not known, None outside of it.
+        """
+        trunk = () if self.pretrained is None else self.pretrained.trunk
+        return 0 if name.startswith(trunk) else None
+
     def make_head(self, channels: int, head_conv: int, bias: float | None) -> nn.Module:
         """A head for the feature map: conv3x3, ReLU, conv1x1; only the conv1x1 if `head_conv` is 0.
 
