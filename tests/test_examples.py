@@ -22,6 +22,7 @@ from centernet.datasets.source import Info
 from centernet.heads.head_map import dense
 from centernet.models.model import create_model
 from centernet.models.networks import BACKBONES, create_backbone
+from centernet.models.networks.necks import NECKS, NeckOptions
 from centernet.models.pretrained import initialise
 from centernet.options.verbs import VERBS
 from centernet.runtime.errors import UserError
@@ -36,7 +37,7 @@ QUICK = "--input_res 64 --batch_size 4 --num_workers 0 --gpus -1 --weights none"
 @pytest.fixture(autouse=True)
 def _registries() -> Iterator[None]:
     """What an example registers is gone after its test."""
-    registries = (TASKS, BACKBONES, SOURCES, VERBS)
+    registries = (TASKS, BACKBONES, NECKS, SOURCES, VERBS)
     before = [dict(registry) for registry in registries]
     yield
     for registry, entries in zip(registries, before, strict=True):
@@ -117,6 +118,17 @@ def test_a_backbone_takes_its_published_weights(tmp_path: Path) -> None:
     assert maps["hm"].shape == (1, 1, 16, 24)
 
 
+def test_a_neck(tmp_path: Path) -> None:
+    hypercolumn = load("neck").Hypercolumn
+    words = ["--arch", "resnet18+hypercolumn", *write_tiny_coco(tmp_path / "d")]
+    works(tmp_path, "ctdet", words, tmp_path / "d" / "images" / "9.png")
+    neck = hypercolumn((8, 16, 24, 32), (4, 8, 16, 32), NeckOptions((8,)), 8)
+    maps = [torch.rand(1, 8 * n, 128 >> n, 64 >> n) for n in (1, 2, 3, 4)]
+    assert neck(maps).shape == (1, 8, 32, 16)
+    with pytest.raises(UserError, match="--neck_fusion concat: Hypercolumn has sum"):
+        hypercolumn((8, 16), (16, 32), NeckOptions(fusion="concat"), 16)
+
+
 def write_csv(folder: Path) -> None:
     """The tiny set of the other tests as csv files."""
     write_tiny_coco(folder)
@@ -169,6 +181,7 @@ def test_a_data_set_tells_its_faults(tmp_path: Path) -> None:
     [
         ("task", ["train", "circle", "--help"], "--radius_weight"),
         ("backbone", ["info", "ctdet"], "| shufflenetv2 |"),
+        ("neck", ["info", "ctdet", "--arch", "resnet18+hypercolumn"], "| resnet18+hypercolumn |"),
         ("dataset", ["train", "ctdet", "--help"], "csv"),
     ],
 )

@@ -3,7 +3,7 @@
     python docs/examples/backbone.py train ctdet --dataset toy --arch shufflenetv2 --weights none
 
 is `centernet` with one more network. Method: Ma et al., "ShuffleNet V2: Practical Guidelines for
-Efficient CNN Architecture Design", ECCV 2018; the pyramid is that of `mobilenetv3`.
+Efficient CNN Architecture Design", ECCV 2018.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models import ShuffleNet_V2_X1_0_Weights, shufflenet_v2_x1_0
 
 from centernet.cli import main
 from centernet.models.networks import BACKBONES
-from centernet.models.networks.backbone import Backbone, Pretrained, init_kaiming
-from centernet.models.networks.mobilenet import WIDTH, lateral, separable
+from centernet.models.networks.backbone import Backbone, Pretrained
+from centernet.models.networks.necks import FPN, NeckOptions
 
-WIDTHS = (24, 116, 232, 464)  # of the trunk at strides 4, 8, 16 and 32
+STRIDES = (4, 8, 16, 32)
+WIDTHS = (24, 116, 232, 464)  # of the trunk at these strides
 
 
 class ShuffleNet(Backbone):
@@ -28,18 +29,15 @@ class ShuffleNet(Backbone):
     The modules of the trunk keep torchvision's names, so that its ImageNet weights fit.
     """
 
-    channels = WIDTH  # stride 4, inputs in multiples of 32 and one stage are what Backbone says
+    channels = 64  # stride 4, inputs in multiples of 32 and one stage are what Backbone says
 
     def __init__(self) -> None:
         super().__init__()
         trunk = shufflenet_v2_x1_0(weights=None)  # a constructor never downloads
         self.conv1, self.maxpool = trunk.conv1, trunk.maxpool
         self.stage2, self.stage3, self.stage4 = trunk.stage2, trunk.stage3, trunk.stage4
-        self.laterals = nn.ModuleList(lateral(width) for width in WIDTHS)
-        self.smooths = nn.ModuleList(separable() for _ in WIDTHS[:-1])
-        self.up = nn.Upsample(scale_factor=2)
-        init_kaiming(self.laterals)
-        init_kaiming(self.smooths)
+        options = NeckOptions((self.channels,), conv="separable")
+        self.neck = FPN(WIDTHS, STRIDES, options, self.stride)
         url = ShuffleNet_V2_X1_0_Weights.IMAGENET1K_V1.url
         self.pretrained = Pretrained(url, ("conv1.", "stage"), ignored=("conv5.", "fc."))
 
@@ -48,11 +46,7 @@ class ShuffleNet(Backbone):
         maps = [self.maxpool(self.conv1(x))]
         for stage in (self.stage2, self.stage3, self.stage4):
             maps.append(stage(maps[-1]))
-        sides = [side(found) for side, found in zip(self.laterals, maps, strict=True)]
-        x = sides.pop()
-        for side, smooth in zip(reversed(sides), self.smooths, strict=True):
-            x = smooth(self.up(x) + side)
-        return [x]
+        return [self.neck(maps)]
 
 
 BACKBONES["shufflenetv2"] = partial(ShuffleNet)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from centernet.models.lightning import neck_options, neck_renamed
+from centernet.models.networks import create_backbone
 from centernet.models.networks.necks import (
     CONVS,
     FUSIONS,
@@ -79,3 +82,31 @@ def test_lightnings_necks(case: Any) -> None:
     with torch.inference_mode():
         out = neck(maps)
     np.testing.assert_allclose(out.numpy(), case.outputs["out"], atol=1e-4, rtol=1e-4)
+
+
+# Hashes of the names and shapes of tensors and of learning parameters, in their order (optimiser
+# states count by it), and the first values of an output: all of them from before the pyramid of
+# these networks was that of FPN.
+PYRAMIDS = {
+    "mobilenetv3": ("a2fcdf60a6ad001f", "503b40908b75161a", [0.0081777591, 0.0007737679, 0.0]),
+    "unet": ("6e777ff35451b6d0", "01e886814ae85327", [0.0427739173, 0.0, 0.0]),
+}
+
+
+def digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    lines = (f"{name}:{list(tensor.shape)}" for name, tensor in tensors)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", PYRAMIDS)
+def test_networks_with_a_pyramid_are_what_their_checkpoints_hold(name: str) -> None:
+    keys, parameters, values = PYRAMIDS[name]
+    torch.manual_seed(0)
+    backbone = create_backbone(name)
+    assert digest(backbone.state_dict().items()) == keys
+    assert digest(backbone.named_parameters()) == parameters
+    x = torch.rand(2, 3, 64, 96)
+    backbone(x)  # in training: BatchNorm takes up the statistics of this batch
+    with torch.inference_mode():
+        (out,) = backbone.eval()(x)
+    np.testing.assert_allclose(out[0, :3, 0, 0].numpy(), values, atol=1e-6)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import add
+
 from torch import Tensor, nn
 
 from centernet.models.networks.backbone import Backbone, Pretrained, init_kaiming
+from centernet.models.networks.necks.fpn import top_down
+from centernet.models.networks.necks.parts import convolution, lateral
 
 # The last block of torchvision's `features` at strides 4, 8 and 16, and its width.
 TAPS = {3: 24, 6: 40, 12: 112}
@@ -14,9 +19,9 @@ WIDTH = 64
 class MobileNet(Backbone):
     """torchvision's mobilenet_v3_large, then three upsampling steps of 64 channels.
 
-    A step doubles the size of the coarse map, adds the trunk's own map of that size and smooths
-    the sum (feature pyramid: Lin et al., 2017). No deformable convolution, so it exports anywhere.
-    The trunk has torchvision's modules and keys, so its ImageNet weights fit as they are.
+    They are those of `necks/fpn.py` under keys of their own, with BN at the laterals too. No
+    deformable convolution, so it exports anywhere. The trunk has torchvision's modules and keys, so
+    its ImageNet weights fit as they are.
     """
 
     channels = WIDTH
@@ -27,9 +32,9 @@ class MobileNet(Backbone):
         super().__init__()
         trunk = torchvision.models.mobilenet_v3_large(weights=None)
         self.features = trunk.features
-        self.reduce = lateral(trunk.features[-1].out_channels)
-        self.laterals = nn.ModuleList(lateral(width) for width in reversed(TAPS.values()))
-        self.smooths = nn.ModuleList(separable() for _ in TAPS)
+        self.reduce = lateral(trunk.features[-1].out_channels, WIDTH)
+        self.laterals = nn.ModuleList(lateral(width, WIDTH) for width in reversed(TAPS.values()))
+        self.smooths = nn.ModuleList(convolution(WIDTH, WIDTH, "separable", nn.ReLU) for _ in TAPS)
         self.up = nn.Upsample(scale_factor=2)
         for module in (self.reduce, self.laterals, self.smooths):
             init_kaiming(module)
@@ -43,24 +48,5 @@ class MobileNet(Backbone):
             x = layer(x)
             if index in TAPS:
                 taps.append(x)
-        x = self.reduce(x)
-        for tap, side, smooth in zip(reversed(taps), self.laterals, self.smooths, strict=True):
-            x = smooth(self.up(x) + side(tap))
-        return [x]
-
-
-def lateral(width: int) -> nn.Sequential:
-    """1x1 convolution to the common width, and BN."""
-    return nn.Sequential(nn.Conv2d(width, WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH))
-
-
-def separable() -> nn.Sequential:
-    """Depthwise 3x3, then 1x1 convolution, each with BN and ReLU: 3x3 at an eighth of the work."""
-    return nn.Sequential(
-        nn.Conv2d(WIDTH, WIDTH, 3, padding=1, groups=WIDTH, bias=False),
-        nn.BatchNorm2d(WIDTH),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(WIDTH, WIDTH, 1, bias=False),
-        nn.BatchNorm2d(WIDTH),
-        nn.ReLU(inplace=True),
-    )
+        laterals = [self.reduce, *self.laterals]
+        return top_down([x, *taps[::-1]], laterals, repeat(self.up), repeat(add), self.smooths)[-1:]

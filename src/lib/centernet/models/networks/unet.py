@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import add
+
 from torch import Tensor, nn
 
 from centernet.models.networks.backbone import Backbone, init_kaiming
+from centernet.models.networks.necks.fpn import top_down
+from centernet.models.networks.necks.parts import lateral
 
 WIDTHS = (32, 64, 128, 256)  # of the trunk at strides 4, 8, 16 and 32
 
@@ -13,10 +18,10 @@ class UNet(Backbone):
     """An encoder of residual blocks and a decoder that adds each of its maps back in.
 
     The shape is that of Ronneberger et al. (2015), the blocks are those of ResNet-18 (He et al.,
-    2016), and the skip connections are added at one width as in feature pyramids (Lin et al.,
-    2017). All convolutions are dense ones of few channels, which CPUs run near their peak, and the
-    short way from input to output lets it learn small data sets from nothing, where a ResNet
-    without skip connections does not. There are no ImageNet weights of it: use `--weights none`.
+    2016), and the way down is that of `necks/fpn.py` with its parts kept from fine to coarse. All
+    convolutions are dense ones of few channels, which CPUs run near their peak, and the short way
+    from input to output lets it learn small data sets from nothing, where a ResNet without skip
+    connections does not. There are no ImageNet weights of it: use `--weights none`.
     """
 
     channels = 64
@@ -29,12 +34,7 @@ class UNet(Backbone):
         )
         ins = (WIDTHS[0], *WIDTHS)
         self.downs = nn.ModuleList(_residual(a, b) for a, b in zip(ins, WIDTHS, strict=False))
-        self.laterals = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(width, self.channels, 1, bias=False), nn.BatchNorm2d(self.channels)
-            )
-            for width in WIDTHS
-        )
+        self.laterals = nn.ModuleList(lateral(width, self.channels) for width in WIDTHS)
         self.smooths = nn.ModuleList(
             nn.Sequential(*_step(self.channels, self.channels, 3)) for _ in WIDTHS[:-1]
         )
@@ -48,10 +48,8 @@ class UNet(Backbone):
         for down in self.downs:
             x = down(x)
             maps.append(x)
-        x = self.laterals[-1](maps[-1])
-        for level in reversed(range(len(self.smooths))):
-            x = self.smooths[level](self.up(x) + self.laterals[level](maps[level]))
-        return [x]
+        laterals, smooths = [*self.laterals][::-1], [*self.smooths][::-1]
+        return top_down(maps[::-1], laterals, repeat(self.up), repeat(add), smooths)[-1:]
 
 
 def _step(width: int, new_width: int, kernel: int, stride: int = 1) -> tuple[nn.Module, ...]:

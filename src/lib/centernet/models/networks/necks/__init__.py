@@ -22,7 +22,7 @@ NECKS: dict[str, type[Neck]] = {
     "centerface": CenterFaceNeck,
 }
 
-__all__ = ["CONVS", "FUSIONS", "NECKS", "UPSAMPLES", "Neck", "NeckOptions", "create_neck"]
+__all__ = ["CONVS", "FPN", "FUSIONS", "NECKS", "UPSAMPLES", "Neck", "NeckOptions", "create_neck"]
 
 
 def create_neck(

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor, nn
 
 from centernet.models.networks.necks.neck import Neck, NeckOptions, uniform
 from centernet.models.networks.necks.parts import Skip, convolution, upsampling
+
+
+def top_down(
+    maps: Sequence[Tensor],
+    laterals: Iterable[nn.Module],
+    ups: Iterable[nn.Module],
+    skips: Iterable[Callable[[Tensor, Tensor], Tensor]],
+    smooths: Iterable[nn.Module],
+) -> list[Tensor]:
+    """The way down a pyramid: that of FPN, and of networks which have its parts under other keys.
+
+    `maps` go from coarse to fine, (B, widths[i], H, W) with H and W twice those of the one before;
+    `laterals` bring each to its width, and of a step `ups` doubles the coarser map, `skips` joins
+    the finer and the doubled one, `smooths` ends it. Returns a map a level, the coarsest first.
+    """
+    sides = [lateral(x) for lateral, x in zip(laterals, maps, strict=True)]
+    levels = sides[:1]
+    for side, up, skip, smooth in zip(sides[1:], ups, skips, smooths, strict=False):
+        levels.append(smooth(skip(side, up(levels[-1]))))
+    return levels
 
 
 class FPN(Neck):
@@ -40,11 +60,7 @@ class FPN(Neck):
     def levels(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """The maps of the pyramid from coarse to fine, the coarsest first."""
         coarse = list(self.maps(maps))[::-1]
-        out = [self.laterals[0](coarse[0])]
-        for step in range(self.steps):
-            side = self.laterals[step + 1](coarse[step + 1])
-            out.append(self.smooths[step](self.skips[step](side, self.ups[step](out[-1]))))
-        return out
+        return top_down(coarse, self.laterals, self.ups, self.skips, self.smooths)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """The trunk's maps -> (B, channels, H/stride, W/stride)."""

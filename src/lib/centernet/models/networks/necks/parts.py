@@ -14,19 +14,22 @@ from centernet.models.networks.DCNv2 import DCN
 EPSILON = 1e-6  # in the sum of the weights of a fusion
 
 
-def convolution(width: int, new_width: int, kind: str) -> nn.Sequential:
+def convolution(
+    width: int, new_width: int, kind: str, separated: type[nn.ReLU] | type[nn.ReLU6] = nn.ReLU6
+) -> nn.Sequential:
     """3x3 convolution to `new_width`, BN, ReLU; `kind` is "normal", "separable" or "dcn".
 
-    The separable one is depthwise 3x3, then 1x1, each with BN and ReLU6 (MobileNet's parts).
+    The separable one is depthwise 3x3, then 1x1, an eighth of the work, each with BN and ReLU6
+    (MobileNet's parts) or what else is `separated`.
     """
     if kind == "separable":
         return nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),
             nn.BatchNorm2d(width),
-            nn.ReLU6(inplace=True),
+            separated(inplace=True),
             nn.Conv2d(width, new_width, 1, bias=False),
             nn.BatchNorm2d(new_width),
-            nn.ReLU6(inplace=True),
+            separated(inplace=True),
         )
     conv: nn.Module
     if kind == "dcn":
@@ -34,6 +37,11 @@ def convolution(width: int, new_width: int, kind: str) -> nn.Sequential:
     else:
         conv = nn.Conv2d(width, new_width, 3, padding=1, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(new_width), nn.ReLU(inplace=True))
+
+
+def lateral(width: int, new_width: int) -> nn.Sequential:
+    """1x1 convolution to `new_width`, and BN."""
+    return nn.Sequential(nn.Conv2d(width, new_width, 1, bias=False), nn.BatchNorm2d(new_width))
 
 
 def upsampling(width: int, kind: str, kernel: int) -> nn.Module:
