@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from centernet.builders.checkpoint import open_checkpoint
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
 from centernet.detectors.load import load_detector
@@ -15,6 +16,7 @@ from centernet.models.checkpoint import read_checkpoint, save_checkpoint
 from centernet.models.description import describe, info_of, options_of
 from centernet.models.model import CenterNet, create_model
 from centernet.models.published import published_key
+from centernet.opts import opts
 from centernet.runtime.errors import UserError
 from centernet.tasks.ctdet import Ctdet, CtdetOptions
 from tests import real_data
@@ -118,6 +120,47 @@ def test_what_does_not_fit_is_an_error(saved: Path, published: Path) -> None:
         load_detector(saved, arch="res_18")
     with pytest.raises(UserError, match="80 classes"):
         load_detector(published, task="ctdet", arch="mobilenetv3", info=INFO)
+
+
+def test_a_published_name_is_enough(tmp_path: Path) -> None:
+    """As for --load_model: the same files in the same folder, the same lines."""
+    task = Ctdet(PUBLISHED["coco"])
+    model = create_model("resdcn_18", task.heads)
+    weights = {f"module.{published_key(k)}": v for k, v in model.state_dict().items()}
+    torch.save({"epoch": 140, "state_dict": weights}, tmp_path / "ctdet_coco_resdcn18.pth")
+    detector = load_detector(
+        "ctdet_coco_resdcn18", folder=tmp_path, device="cpu", input_size=(64, 64)
+    )
+    assert (detector.task.name, detector.task.info.num_classes) == ("ctdet", 80)
+    assert len(detector.detect(np.zeros((64, 64, 3), np.uint8))) > 0
+    calls = {
+        "api": lambda: load_detector("ctdet_coco_dla_2x", folder=tmp_path, offline=True),
+        "flag": lambda: open_checkpoint(
+            opts(root=tmp_path.parent)
+            .parse(["ctdet", "--load_model", "ctdet_coco_dla_2x", "--offline"])
+            .options
+        ),
+    }
+    lines = []
+    for call in calls.values():
+        with pytest.raises(UserError) as error:
+            call()
+        lines.append(str(error.value).replace(str(tmp_path), "models"))
+    assert "ctdet_coco_dla_2x" in lines[0]
+    assert lines[0] == lines[1].replace(str(tmp_path.parent / "models"), "models")
+    with pytest.raises(UserError, match="no such checkpoint; did you mean ctdet_coco_dla_2x"):
+        load_detector("ctdet_coco_dla_22x")
+
+
+def test_arguments_that_have_no_effect_are_refused(saved: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "m.onnx"
+    exported.touch()
+    with pytest.raises(UserError, match=r"m\.onnx: an exported file has its own amp; leave out"):
+        load_detector(exported, amp="bf16")
+    with pytest.raises(UserError, match="are for exported files alone"):
+        load_detector(saved, device="cpu", threads=2)
+    with pytest.raises(UserError, match="k must be at least 1"):
+        load_detector(saved, device="cpu", k=0)
 
 
 class TestPublishedFacts:

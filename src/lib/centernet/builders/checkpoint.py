@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from centernet.detectors.find import find_checkpoint, read_checkpoint_or_file
 from centernet.detectors.load import check_task
-from centernet.export.opening import facts_of, is_exported
 from centernet.io.meter import Log
-from centernet.models.checkpoint import Checkpoint, read_checkpoint
+from centernet.models.checkpoint import Checkpoint
 from centernet.models.zoo import ZOO, locate, remote_named
 from centernet.options.options import Options
 from centernet.runtime.errors import UserError
@@ -21,16 +20,8 @@ def open_checkpoint(options: Options, log: Log = print) -> Checkpoint:
     What is published of it stands in for what the file does not say of itself.
     """
     model = options.model
-    path, known = locate(model.load_model, options.root / "models", offline=model.offline, log=log)
-    checkpoint = read_checkpoint_or_file(path)
-    return replace(checkpoint, description={**known, **checkpoint.description})
-
-
-def read_checkpoint_or_file(path: Path) -> Checkpoint:
-    """The checkpoint at `path`; of an exported file, without weights, what it says of itself."""
-    if is_exported(path):
-        return Checkpoint({}, facts_of(path), path=path)
-    return read_checkpoint(path)
+    folder = options.root / "models"
+    return find_checkpoint(model.load_model, folder, offline=model.offline, log=log)
 
 
 def awaited_download(options: Options) -> str | None:

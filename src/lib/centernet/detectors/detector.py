@@ -29,7 +29,7 @@ from centernet.detectors.torch_engine import TorchEngine, decoded
 from centernet.geometry.view import Size, map_size
 from centernet.io.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
 from centernet.models.model import CenterNet
-from centernet.runtime.errors import UserError
+from centernet.runtime.errors import ArgumentError, UserError
 from centernet.structures.detections import Detections
 from centernet.trackers.byte import ByteTracker
 
@@ -79,9 +79,9 @@ class Detector:
         oracle: Oracle | None = None,
     ) -> None:
         if not scales or min(scales) <= 0:
-            raise ValueError(f"test scales must be positive, not {scales}")
+            raise ArgumentError(f"test scales must be positive, not {scales}")
         if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
+            raise ArgumentError(f"k must be at least 1, not {k}")
         self.task, self.engine, self.preprocess = task, engine, preprocess
         self.scales, self.nms = tuple(scales), nms
         self.k, self.limit, self.batch_size = k, limit, batch_size

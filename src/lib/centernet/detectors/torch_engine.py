@@ -18,7 +18,7 @@ from centernet.models.model import CenterNet
 from centernet.models.networks.DCNv2 import DCN
 from centernet.models.networks.DCNv2.backends import describe_backend
 from centernet.models.sparse import SparseMap
-from centernet.runtime.errors import UserError
+from centernet.runtime.errors import ArgumentError, UserError
 
 if TYPE_CHECKING:
     from centernet.heads.head_map import Maps
@@ -62,7 +62,7 @@ class TorchEngine:
         in_place: bool = False,
     ) -> None:
         if amp is not None and amp not in PRECISIONS:
-            raise ValueError(f"amp must be None, {' or '.join(PRECISIONS)}, not {amp!r}")
+            raise ArgumentError(f"amp must be None, {' or '.join(PRECISIONS)}, not {amp!r}")
         self.task, self.flip_test = task, flip_test
         self.stride, self.pad = model.backbone.stride, model.backbone.pad
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -72,7 +72,7 @@ class TorchEngine:
         self.layout = torch.channels_last if fast else torch.contiguous_format
         if self.fuse:
             model = fused(model, in_place).to(dtype=self.precision)
-        self.model = model.to(self.device, memory_format=self.layout).eval()
+        self.model = model.to(self.device).to(memory_format=self.layout).eval()
 
     @property
     def narrow(self) -> bool:

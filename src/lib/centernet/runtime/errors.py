@@ -23,6 +23,10 @@ class UserError(Exception):
     """
 
 
+class ArgumentError(UserError, ValueError):
+    """An argument that has the right type and cannot be; the message names it."""
+
+
 class WriteError(UserError, OSError):
     """A file that could not be written; the message names it."""
 

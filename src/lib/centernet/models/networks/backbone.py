@@ -78,6 +78,7 @@ class Backbone(nn.Module):
         -2.19, that is a probability of 0.1; see Lin et al., Focal Loss, 2017). None means a
         regression, whose weights `init_regression` chooses.
         """
+        head: nn.Module
         if head_conv:
             head = nn.Sequential(
                 nn.Conv2d(self.channels, head_conv, 3, padding=1),
@@ -89,7 +90,7 @@ class Backbone(nn.Module):
         if bias is None:
             self.init_regression(head)
         else:
-            nn.init.constant_(convolutions(head)[-1].bias, bias)
+            fill_bias(convolutions(head)[-1], bias)
         return head
 
     def init_regression(self, head: nn.Module) -> None:
@@ -101,6 +102,12 @@ class Backbone(nn.Module):
 def convolutions(module: nn.Module) -> list[nn.Conv2d]:
     """The plain convolutions inside `module` (itself included), in order of registration."""
     return [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+
+
+def fill_bias(conv: nn.Conv2d, value: float) -> None:
+    """Start the bias of `conv`, if it has one, at `value`."""
+    if conv.bias is not None:
+        nn.init.constant_(conv.bias, value)
 
 
 def init_near_zero(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
