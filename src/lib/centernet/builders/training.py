@@ -11,6 +11,7 @@ from torch import nn
 
 from centernet.builders.data import check_joints, open_part, training_source
 from centernet.builders.detection import detector_settings, input_size, perfect_heads, run_test
+from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.builders.network import network_spec
 from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
@@ -25,9 +26,8 @@ from centernet.models.model import CenterNet, create_model
 from centernet.models.networks.segment import recompute
 from centernet.models.pretrained import initialise
 from centernet.models.spec import ModelSpec
-from centernet.options import groups
 from centernet.options.flag import unknown
-from centernet.options.groups import Augment, Machine, Train
+from centernet.options.groups import Augment, Train
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
@@ -36,10 +36,8 @@ from centernet.tasks.oracle import Oracle
 from centernet.trains.checkpoints import BestMetric, CheckpointWriter
 from centernet.trains.distributed import Processes
 from centernet.trains.loader import EpochLoader
-from centernet.trains.optimisers import adam
 from centernet.trains.precision import Precision
 from centernet.trains.samples import Dataset
-from centernet.trains.schedules import MultiStep
 from centernet.trains.seeds import seed_everything
 from centernet.trains.step import Step
 from centernet.trains.trainer import RunLength, Trainer
@@ -65,12 +63,12 @@ def make_trainer(
     description = describe(task, model, spec, network.head_conv, size, data.dataset)
     if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
-    step = make_step(train, options.machine, options.oracle, task, model, processes)
+    step = make_step(options, task, model, processes)
     validates = train.test or (train.val_intervals > 0 and not data.trainval)
     validation = make_validation(options, source, size, step, logger) if validates else {}
     trainer = Trainer(
         step,
-        MultiStep(train.lr, train.lr_step),
+        make_schedule(options.learning, train.lr, train.lr_step, train.num_epochs),
         make_loader(options, source, step, size, training=True),
         CheckpointWriter(
             options.save_dir,
@@ -132,26 +130,21 @@ def make_network(spec: ModelSpec, train: Train, task: Task) -> CenterNet:
     return model
 
 
-def make_step(
-    train: Train,
-    machine: Machine,
-    oracle: groups.Oracle,
-    task: Task,
-    model: CenterNet,
-    processes: Processes,
-) -> Step:
+def make_step(options: Options, task: Task, model: CenterNet, processes: Processes) -> Step:
     """One step of the optimiser, on the device of this process."""
+    train, learning, machine = options.train, options.learning, options.machine
     model.to(processes.device)
-    perfect = perfect_heads(oracle)
+    perfect = perfect_heads(options.oracle)
     return Step(
         task,
         model,
-        adam(model.parameters(), train.lr),
+        make_optimizer(learning, model, train.lr),
         precision=Precision(machine.amp),
         clip=train.clip_grad,
         channels_last=machine.channels_last,
         compiled=train.compile,
         processes=processes,
+        average=make_average(learning, model),
         oracle=Oracle(task, perfect) if perfect else None,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from centernet.options import groups
+from centernet.options.learning import Learning
 from centernet.options.options import Options
 from centernet.options.verbs import Verb
 
@@ -24,6 +25,7 @@ VERB = Verb(
         groups.Model,
         groups.Input,
         groups.Train,
+        Learning,
         groups.Augment,
         groups.Test,
         groups.Track,

@@ -63,7 +63,7 @@ def _of_pixels(mask: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     if not contours:
         return None
     # Contours run through pixel centres, half a pixel inside COCO's edges of the object.
-    found = _of_outlines([contour.reshape(-1, 2) + 0.5 for contour in contours])
+    found = _of_outlines([contour.reshape(-1, 2) + np.float64(0.5) for contour in contours])
     for row, (axis, direction) in enumerate(_SIDES):
         found[row, axis] += 0.5 * direction
     return found

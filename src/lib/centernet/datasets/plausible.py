@@ -106,7 +106,7 @@ def usable_joints(table: Table, report: Report) -> Table:
         )
         return table
     sizes = table.sizes[table.image][:, ::-1].astype(np.float32)  # (N, 2) width, height
-    known = (sizes > 0).all(axis=1)
+    known = _flags((sizes > 0).all(axis=1))
     _scale_fractions(table, joints, seen, sizes, known, report)
     x, y = joints[:, :, 0], joints[:, :, 1]
     width, height = sizes[:, 0:1], sizes[:, 1:2]

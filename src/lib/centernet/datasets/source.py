@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +59,6 @@ class Source(ABC):
 
     info: Info
     results_name: str = "results.json"  # of the file by which `evaluate` can be told from another
-    metric_names: Collection[str] = ()  # what `evaluate` will give, where it is known before
     strict: bool = False  # stop at the first bad object or image instead of dropping it
 
     @abstractmethod
@@ -83,6 +82,11 @@ class Source(ABC):
         Writes the results file of the format into `folder` and prints nothing: the table is a part
         of what is returned.
         """
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What `evaluate` will give, where it is known before."""
+        return ()
 
     @property
     def read(self) -> list[str]:

@@ -123,8 +123,8 @@ def _find(data_dir: Path, part: str) -> tuple[Path, Path, Path]:
         ):
             if (base / listed).is_file() and (base / images).is_dir():
                 return base, base / listed, base / images
-    listed = data_dir / _BASES[0] / "wider_face_split" / f"wider_face_{part}_bbx_gt.txt"
-    raise absent("widerface", listed, data_dir)
+    usual = data_dir / _BASES[0] / "wider_face_split" / f"wider_face_{part}_bbx_gt.txt"
+    raise absent("widerface", usual, data_dir)
 
 
 def _rows(found: Detections) -> NDArray[np.float64]:

@@ -98,7 +98,8 @@ def enlarged(view: View, factor: float) -> View:
     if view.bounds is not None:
         view = replace(view, bounds=(view.bounds[0] * factor, view.bounds[1] * factor))
     if isinstance(view.scale, tuple):
-        return replace(view, center=center, scale=tuple(side * factor for side in view.scale))
+        width, height = view.scale
+        return replace(view, center=center, scale=(width * factor, height * factor))
     return replace(view, center=center, scale=view.scale * factor)
 
 

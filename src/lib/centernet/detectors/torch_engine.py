@@ -72,7 +72,7 @@ class TorchEngine:
         self.layout = torch.channels_last if fast else torch.contiguous_format
         if self.fuse:
             model = fused(model, in_place).to(dtype=self.precision)
-        self.model = model.to(self.device, memory_format=self.layout).eval()
+        self.model = model.to(self.device).to(memory_format=self.layout).eval()
 
     @property
     def narrow(self) -> bool:

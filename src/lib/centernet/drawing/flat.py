@@ -35,17 +35,16 @@ def draw_detections(
     found = found.above(threshold)
     found = found.select(np.argsort(found.scores, kind="stable"))  # the best ends on top
     by_identity = found.identities is not None
-    keys = found.identities if by_identity else found.classes
+    keys = found.classes if found.identities is None else found.identities
     colours = [colour(int(key)) for key in keys]
     labels = [
         f"{row.name} {row.score:.2f}" + (f" #{int(key)}" if by_identity else "")
         for row, key in zip(found, keys, strict=True)
     ]
     canvas = image
-    solid = found.cuboids is not None and found.calibration is not None
     if found.masks is not None:
         canvas = draw_masks(canvas, found.masks, colours)
-    if solid:
+    if solid := found.cuboids is not None and found.calibration is not None:
         canvas = draw_cuboids(canvas, found.cuboids, found.calibration, colours, line_width(image))
     if found.keypoints is not None:
         canvas = draw_keypoints(canvas, found.keypoints, found.skeleton)

@@ -62,7 +62,7 @@ class Parity:
             return
         last = scores[real].min()
         free = np.ones(len(others), bool)
-        for row in real:
+        for row in map(int, real):
             partner = _partner(wanted, given, row, free)
             if partner is None:
                 self.lost += int(scores[row] > last + TIE)

@@ -45,6 +45,9 @@ class Program(nn.Module):
     pixels of the input, metres and radians as the task's.
     """
 
+    gain: Tensor
+    shift: Tensor
+
     def __init__(
         self,
         task: Task,
@@ -132,7 +135,7 @@ def made_ready(model: CenterNet, dtype: torch.dtype = torch.float32) -> LastMaps
 
     Contiguous because converters for phones take weights that lie channels last for others.
     """
-    lean = fused(model).cpu().to(dtype=dtype, memory_format=torch.contiguous_format)
+    lean = fused(model).cpu().to(dtype).to(memory_format=torch.contiguous_format)
     return LastMaps(lean.requires_grad_(False)).eval()
 
 

@@ -36,7 +36,7 @@ def affine(
     source = _frame_points(x, y, -up * np.sin(angle), up * np.cos(angle))
     target = _frame_points(width * 0.5, height * 0.5, 0.0, width * -0.5)
     pair = (target, source) if inverse else (source, target)
-    return cv2.getAffineTransform(*pair)
+    return np.asarray(cv2.getAffineTransform(*pair), np.float64)
 
 
 def _frame_points(x: float, y: float, right: float, down: float) -> NDArray[np.float32]:

@@ -50,7 +50,8 @@ class View:
         if self.mirror is not None:
             mirror = np.array([[-1.0, 0.0, self.mirror - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
             matrix = matrix @ mirror
-        return cv2.warpAffine(image, matrix, size_wh, flags=cv2.INTER_LINEAR)
+        drawn = cv2.warpAffine(image, matrix, size_wh, flags=cv2.INTER_LINEAR)
+        return np.asarray(drawn, np.uint8)
 
 
 def padded(size: Size, pad: int) -> Size:

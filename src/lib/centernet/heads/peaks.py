@@ -22,7 +22,7 @@ class Peaks(NamedTuple):
     """The K highest peaks of every image, best first; each field is (B, K)."""
 
     scores: Tensor
-    index: Tensor  # int64, y * W + x
+    index: Tensor  # type: ignore[assignment]  # int64, y * W + x; hides tuple.index
     classes: Tensor  # int64, the channel
     y: Tensor  # float32, whole pixels
     x: Tensor

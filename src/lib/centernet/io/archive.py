@@ -168,7 +168,16 @@ def _opened(path: Path) -> Iterator[tuple[list[Member], Callable[[Any], IO[bytes
             yield [_zipped(path, i) for i in archive.infolist() if not i.is_dir()], archive.open
     else:
         with tarfile.open(path) as tar:
-            yield [_tarred(path, i) for i in tar.getmembers() if not i.isdir()], tar.extractfile
+            yield [_tarred(path, i) for i in tar.getmembers() if not i.isdir()], _opener(tar)
+
+
+def _opener(tar: tarfile.TarFile) -> Callable[[tarfile.TarInfo], IO[bytes]]:
+    def opened(info: tarfile.TarInfo) -> IO[bytes]:
+        file = tar.extractfile(info)
+        assert file is not None  # `_tarred` lets only files pass
+        return file
+
+    return opened
 
 
 def _zipped(path: Path, info: zipfile.ZipInfo) -> Member:

@@ -140,4 +140,4 @@ def _decode(data: bytes, path: str | Path, upright: bool) -> NDArray[np.uint8]:
         return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if image.dtype != np.uint8:
         raise ImageError(f"{path}: {image.dtype} pixels; save it with 8 or 16 bits a channel")
-    return image
+    return np.asarray(image, np.uint8)

@@ -31,21 +31,21 @@ class VideoFile(AbstractContextManager["VideoFile"]):
 
     def write(self, image: np.ndarray) -> None:
         """Append `image` (H, W, 3) BGR uint8."""
-        if self._writer is None:
-            self._open(image)
+        writer = self._writer or self._open(image)
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size)
-        self._writer.write(np.ascontiguousarray(image))
+        writer.write(np.ascontiguousarray(image))
         self.frames += 1
 
-    def _open(self, image: np.ndarray) -> None:
+    def _open(self, image: np.ndarray) -> cv2.VideoWriter:
         temporary = self._file.enter_context(atomic_write(self.path))
         temporary.touch()  # OpenCV does not say why it cannot
         self._size = (image.shape[1], image.shape[0])
         code = cv2.VideoWriter.fourcc(*"mp4v")
-        self._writer = cv2.VideoWriter(str(temporary), code, self.rate, self._size)
-        if not self._writer.isOpened():
+        self._writer = writer = cv2.VideoWriter(str(temporary), code, self.rate, self._size)
+        if not writer.isOpened():
             raise UserError(f"{self.path}: OpenCV was built without an mp4v video writer")
+        return writer
 
     def __exit__(
         self,

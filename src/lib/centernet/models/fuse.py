@@ -39,12 +39,17 @@ def fused(model: Network, in_place: bool = False) -> Network:
     lean = (model if in_place else copy.deepcopy(model)).eval()
     graph = steps(lean)
     with torch.no_grad():
-        for conv, norm in pairs(lean, graph, affine, foldable):
-            fold(lean.get_submodule(conv.target), lean.get_submodule(norm.target))
-            bypass(lean, norm)
-    for conv, relu in pairs(lean, graph, deformable, rectifying):
-        lean.get_submodule(conv.target).relu = True
-        bypass(lean, relu)
+        for first, second in pairs(lean, graph, affine, foldable):
+            conv, norm = called(lean, first), called(lean, second)
+            assert isinstance(conv, Convolution)
+            assert isinstance(norm, nn.BatchNorm2d)
+            fold(conv, norm)
+            bypass(lean, second)
+    for first, second in pairs(lean, graph, deformable, rectifying):
+        conv = called(lean, first)
+        assert isinstance(conv, DCN)
+        conv.relu = True
+        bypass(lean, second)
     return lean.to(memory_format=torch.channels_last)
 
 
@@ -69,11 +74,11 @@ def pairs(
     Either module is called once in the whole `graph` of `model`, which reads neither's parameters
     besides.
     """
-    read = {node.target.rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
+    read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     found = []
     for node in graph.nodes:
-        if node.op != "call_module" or not is_second(model.get_submodule(node.target)):
+        if node.op != "call_module" or not is_second(called(model, node)):
             continue
         [before] = node.all_input_nodes
         if before.op != "call_module" or len(before.users) != 1:
@@ -81,14 +86,19 @@ def pairs(
         if read & {before.target, node.target}:
             continue
         alone = calls[before.target] == calls[node.target] == 1
-        if alone and is_first(model.get_submodule(before.target)):
+        if alone and is_first(called(model, before)):
             found.append((before, node))
     return found
 
 
+def called(model: nn.Module, node: Node) -> nn.Module:
+    """The module of `model` that `node` calls."""
+    return model.get_submodule(str(node.target))
+
+
 def bypass(model: nn.Module, node: Node) -> None:
     """Put nn.Identity in the place of the module that `node` calls, and take out the call."""
-    parent, _, name = node.target.rpartition(".")
+    parent, _, name = str(node.target).rpartition(".")
     setattr(model.get_submodule(parent), name, nn.Identity())
     node.replace_all_uses_with(node.all_input_nodes[0])
     node.graph.erase_node(node)
@@ -123,6 +133,8 @@ def foldable(module: nn.Module) -> bool:
 
 def fold(conv: Convolution, norm: nn.BatchNorm2d) -> None:
     """Let `conv` do what `norm` does behind it, in place; scale and shift computed in float64."""
+    assert norm.running_var is not None
+    assert norm.running_mean is not None
     deviation = (norm.running_var.double() + norm.eps).sqrt()
     scale = (1.0 if norm.weight is None else norm.weight.double()) / deviation
     shift = 0.0 if norm.bias is None else norm.bias.double()

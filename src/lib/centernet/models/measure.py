@@ -126,7 +126,7 @@ class SavedForBackward(saved_tensors_hooks):
         storages = [weight.untyped_storage() for weight in model.parameters()]
         self._known = {id(storage): storage for storage in storages}
 
-    def __enter__(self) -> SavedForBackward:
+    def __enter__(self) -> SavedForBackward:  # type: ignore[override]  # torch's gives None
         super().__enter__()
         return self
 

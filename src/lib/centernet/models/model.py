@@ -104,8 +104,11 @@ class CenterNet(nn.Module):
 
     def seen(self, feature: Tensor, stage: int) -> dict[str | None, Tensor]:
         """What the heads of one stage see of its feature map, by the name of the pooling."""
-        pooled = {name: modules[stage](feature) for name, modules in self.poolings.items()}
-        return {None: feature, **pooled}
+        seen: dict[str | None, Tensor] = {None: feature}
+        for name, modules in self.poolings.items():
+            assert isinstance(modules, nn.ModuleList)
+            seen[name] = modules[stage](feature)
+        return seen
 
     def head(self, name: str, stage: int) -> nn.Module:
         """The head called `name` on one stage."""

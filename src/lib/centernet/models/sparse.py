@@ -7,6 +7,7 @@ that there is nothing else to compute; the values are those of the whole map, to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -71,7 +72,7 @@ def _single_steps(conv: nn.Conv2d) -> bool:
     return conv.stride == conv.dilation == (1, 1)
 
 
-def surroundings(feature: Tensor, index: Tensor, size: tuple[int, int]) -> Tensor:
+def surroundings(feature: Tensor, index: Tensor, size: Sequence[int]) -> Tensor:
     """(B, K, size * C): the values of `feature` around `index`, taps outside, 0 off the map."""
     batch, _, height, width = feature.shape
     rows = feature.permute(0, 2, 3, 1).flatten(0, 2)  # a view when channels last

@@ -14,6 +14,7 @@ from centernet.io.files import write_text
 from centernet.io.run_folder import OPTIONS, OPTIONS_TEXT, RunFolder
 from centernet.options import groups
 from centernet.options.flag import Flag, flags_of
+from centernet.options.learning import Learning
 
 Group = TypeVar("Group")
 
@@ -39,6 +40,7 @@ class Options:
     model: groups.Model = field(default_factory=groups.Model)
     input: groups.Input = field(default_factory=groups.Input)
     train: groups.Train = field(default_factory=groups.Train)
+    learning: Learning = field(default_factory=Learning)
     augment: groups.Augment = field(default_factory=groups.Augment)
     batches: groups.Batches = field(default_factory=groups.Batches)
     test: groups.Test = field(default_factory=groups.Test)

@@ -36,7 +36,7 @@ class Detection(NamedTuple):
 
     box: tuple[float, float, float, float]  # x1 y1 x2 y2, image pixels
     score: float
-    index: int  # class, 0-based
+    index: int  # type: ignore[assignment]  # class, 0-based; hides tuple.index
     name: str
 
 

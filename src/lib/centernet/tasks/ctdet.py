@@ -28,6 +28,7 @@ class Ctdet(Task):
     name = "ctdet"
     needs = frozenset({"boxes"})
     Options = CtdetOptions
+    options: CtdetOptions
 
     def make_heads(self) -> dict[str, Head]:
         options, classes = self.options, self.info.num_classes

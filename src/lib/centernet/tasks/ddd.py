@@ -55,6 +55,7 @@ class Ddd(Task):
     name = "ddd"
     needs = frozenset({"boxes", "cuboids"})
     Options = DddOptions
+    options: DddOptions
     framing = WideFraming()
     colour_jitter = False
 

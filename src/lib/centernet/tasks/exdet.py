@@ -45,6 +45,7 @@ class Exdet(Task):
     name = "exdet"
     needs = frozenset({"boxes", "extremes"})
     Options = ExdetOptions
+    options: ExdetOptions
 
     def __init__(self, info: Info, options: Any = None, *, half_mirrored: bool = False) -> None:
         super().__init__(info, options)

@@ -41,6 +41,7 @@ class MultiPose(Task):
     name = "multi_pose"
     needs = frozenset({"boxes", "keypoints"})
     Options = MultiPoseOptions
+    options: MultiPoseOptions
 
     def __init__(self, info: Info, options: MultiPoseOptions | None = None) -> None:
         if not info.joints:

@@ -63,6 +63,7 @@ class Task(ABC):
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]]  # of a data set's `provides`
     Options: ClassVar[type[TaskOptions]]  # its flags, title and published data set
+    options: TaskOptions  # their values: each task declares its own type
     framing: SquareFraming = SquareFraming()
     colour_jitter: ClassVar[bool] = True  # whether training varies the colours
     metric: ClassVar[str] = "AP"  # by which the best epoch is chosen; higher is better

@@ -55,6 +55,7 @@ class Triplet(Task):
     needs = frozenset({"boxes"})
     framing = NaturalFraming()
     Options = TripletOptions
+    options: TripletOptions
 
     def __init__(self, info: Info, options: Any = None, *, recorded: bool = False) -> None:
         super().__init__(info, options)

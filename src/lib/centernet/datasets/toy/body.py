@@ -36,7 +36,7 @@ class Body:
         """
         rows = np.zeros((len(names), 3))
         for row, name in zip(rows, names, strict=True):
-            point = self.points[name] + place
+            point = self.points[name] + np.asarray(place, np.float64)
             owner = canvas.at(*point)
             if owner is not None:
                 seen = owner[0] == thing and name in self.shows[owner[1]]

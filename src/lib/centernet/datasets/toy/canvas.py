@@ -45,15 +45,15 @@ class Stencil:
 
 def stencil(outlines: Sequence[ArrayLike]) -> Stencil:
     """The stencil of closed `outlines` ((N, 2) points each); overlapping ones cut a hole."""
-    outlines = [np.asarray(outline, np.float64) for outline in outlines]
-    points = np.concatenate(outlines)
+    lines = [np.asarray(outline, np.float64) for outline in outlines]
+    points = np.concatenate(lines)
     low = np.floor(points.min(0)).astype(int) - 1
     size = np.ceil(points.max(0)).astype(int) + 2 - low
     fine = np.zeros((size[1] * FINE, size[0] * FINE), np.uint8)
-    shifted = [((outline - low + 0.5) * FINE - 0.5) * 2**_FRACTION for outline in outlines]
+    shifted = [((line - low + 0.5) * FINE - 0.5) * 2**_FRACTION for line in lines]
     cv2.fillPoly(fine, [np.rint(s).astype(np.int32) for s in shifted], 255, shift=_FRACTION)
     alpha = cv2.resize(fine, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    return Stencil(alpha.astype(np.float32) / 255, int(low[0]), int(low[1]))
+    return Stencil(np.asarray(alpha, np.float32) / np.float32(255), int(low[0]), int(low[1]))
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,9 @@ class Canvas:
         Returns its place (x, y), or None when each of the places tried would leave less than
         the share `visible` of some earlier thing in sight.
         """
+        first, last = np.asarray(low, np.float64), np.asarray(high, np.float64)
         for _ in range(TRIES):
-            spot = np.rint(rng.uniform(low, high, 2)).astype(np.int64)
+            spot = np.rint(rng.uniform(first, last, 2)).astype(np.int64)
             moved = [part.moved(int(spot[0]), int(spot[1])) for part in parts]
             if self.leaves_visible(moved, visible):
                 self.add(moved)

@@ -28,7 +28,7 @@ def segmentation(mask: NDArray[np.bool_]) -> list[list[int]] | dict[str, Any]:
     return [(_corners(line[:, 0]) + corner).ravel().tolist() for line in traced]
 
 
-def _corners(line: NDArray[np.int32]) -> NDArray[np.int64]:
+def _corners(line: NDArray[Any]) -> NDArray[np.int64]:
     """The corners (N, 2) of a region from its contour, traced at twice the size.
 
     The two halves of a doubled pixel lie on its left and right edge (or upper and lower), so

@@ -37,7 +37,8 @@ def muted(rng: Generator) -> NDArray[np.float32]:
 def clouds(rng: Generator, height: int, width: int, cells: int = 8) -> NDArray[np.float32]:
     """(H, W) smooth random hills of about unit height."""
     coarse = rng.standard_normal((cells, cells)).astype(np.float32)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    hills = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(hills, np.float32)
 
 
 def backdrop(rng: Generator, height: int, width: int) -> NDArray[np.float32]:
@@ -82,9 +83,9 @@ def textured(rng: Generator, form: Stencil) -> Part:
 def develop(rng: Generator, image: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Add the grain, the same in the three channels, and round to (H, W, 3) uint8."""
     grain = rng.standard_normal(image.shape[:2], np.float32) * GRAIN
-    return rounded(cv2.add(image, cv2.merge([grain] * 3)))
+    return rounded(np.asarray(cv2.add(image, cv2.merge([grain] * 3)), np.float32))
 
 
 def rounded(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     """To the nearest whole grey level within 0 to 255."""
-    return cv2.add(image, 0, dtype=cv2.CV_8U)
+    return np.rint(image).clip(0, 255).astype(np.uint8)

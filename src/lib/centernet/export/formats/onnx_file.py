@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def save(model: Any, card: Card, path: Path) -> None:
         onnx.save(model, str(temporary))
 
 
-def _deformable() -> Mapping[Callable[..., Any], Callable[..., Any]]:
+def _deformable() -> dict[Callable[..., Any], Callable[..., Any]]:
     """DeformConv for torchvision's operator: PyTorch before 2.13 has no translation of its own."""
     import torchvision  # noqa: F401  (registers the operator)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from centernet.models.networks.backbone import Backbone
 from centernet.models.networks.dla import DLA
@@ -17,7 +18,7 @@ from centernet.runtime.errors import UserError
 
 DEPTHS = (18, 34, 50, 101, 152)
 
-BACKBONES: dict[str, partial[Backbone]] = {
+BACKBONES: dict[str, partial[Any]] = {
     **{f"res_{depth}": partial(ResNet, depth, dcn=False) for depth in DEPTHS},
     **{f"resdcn_{depth}": partial(ResNet, depth, dcn=True) for depth in DEPTHS},
     **{f"resconv_{depth}": partial(ResNet, depth, dcn=False, conv=True) for depth in DEPTHS},

@@ -63,6 +63,19 @@ class Backbone(nn.Module):
             " and a neck, as resnet34+fpn"
         )
 
+    @property
+    def has_depth(self) -> bool:
+        """Whether `trunk_depth` distinguishes the stages of the trunk."""
+        return False
+
+    def trunk_depth(self, name: str) -> int | None:
+        """How many stages of the trunk come after that of the parameter `name`.
+
+        0 for all of the trunk where its stages are not known, None outside of it.
+        """
+        trunk = () if self.pretrained is None else self.pretrained.trunk
+        return 0 if name.startswith(trunk) else None
+
     def make_head(self, channels: int, head_conv: int, bias: float | None) -> nn.Module:
         """A head for the feature map: conv3x3, ReLU, conv1x1; only the conv1x1 if `head_conv` is 0.
 
@@ -70,6 +83,7 @@ class Backbone(nn.Module):
         -2.19, that is a probability of 0.1; see Lin et al., Focal Loss, 2017). None means a
         regression, whose weights `init_regression` chooses.
         """
+        head: nn.Module
         if head_conv:
             head = nn.Sequential(
                 nn.Conv2d(self.channels, head_conv, 3, padding=1),
@@ -81,7 +95,7 @@ class Backbone(nn.Module):
         if bias is None:
             self.init_regression(head)
         else:
-            nn.init.constant_(convolutions(head)[-1].bias, bias)
+            fill_bias(convolutions(head)[-1], bias)
         return head
 
     def init_regression(self, head: nn.Module) -> None:
@@ -93,6 +107,12 @@ class Backbone(nn.Module):
 def convolutions(module: nn.Module) -> list[nn.Conv2d]:
     """The plain convolutions inside `module` (itself included), in order of registration."""
     return [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+
+
+def fill_bias(conv: nn.Conv2d, value: float) -> None:
+    """Start the bias of `conv`, if it has one, at `value`."""
+    if conv.bias is not None:
+        nn.init.constant_(conv.bias, value)
 
 
 def init_near_zero(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:

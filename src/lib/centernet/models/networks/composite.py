@@ -38,6 +38,14 @@ class Composite(Backbone):
         """Keep the stem and the first `stages` stages of the trunk as they are."""
         self.trunk.freeze(stages)
 
+    @property
+    def has_depth(self) -> bool:
+        return True
+
+    def trunk_depth(self, name: str) -> int | None:
+        """How many stages of the trunk come after that of parameter `name`; None in the neck."""
+        return self.trunk.depth(name[6:]) if name.startswith("trunk.") else None
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, channels, H/stride, W/stride)]."""
         return [self.neck(self.trunk(x))]

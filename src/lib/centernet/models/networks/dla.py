@@ -17,6 +17,7 @@ from centernet.models.networks.backbone import (
     Backbone,
     Pretrained,
     convolutions,
+    fill_bias,
     init_bilinear,
     init_kaiming,
 )
@@ -272,4 +273,4 @@ class DLA(Backbone):
             super().init_regression(head)
             return
         for conv in convolutions(head):
-            nn.init.zeros_(conv.bias)
+            fill_bias(conv, 0.0)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from centernet.models.networks.backbone import Backbone
+from centernet.models.networks.backbone import Backbone, convolutions, fill_bias
 from centernet.models.networks.segment import Segment
 
 DIMS = (256, 256, 384, 384, 384, 512)  # width at strides 4, 8, ... 128
@@ -142,5 +142,5 @@ class Hourglass(Backbone):
         )
         if bias is not None:
             for head in heads:
-                nn.init.constant_(head[1].bias, bias)
+                fill_bias(convolutions(head)[-1], bias)
         return heads

@@ -20,8 +20,8 @@ class Backend(Protocol):
 
     NAME: str
 
-    @staticmethod
     def forward(
+        self,
         input: Tensor,
         offset: Tensor,
         mask: Tensor,
@@ -31,8 +31,8 @@ class Backend(Protocol):
         relu: bool = False,
     ) -> Tensor: ...
 
-    @staticmethod
     def backward(
+        self,
         grad: Tensor,
         input: Tensor,
         offset: Tensor,

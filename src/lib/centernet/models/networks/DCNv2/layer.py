@@ -49,8 +49,8 @@ class DCN(nn.Module):
         bound = 1 / math.sqrt(self.weight[0].numel())
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.zeros_(self.bias)
-        nn.init.zeros_(self.conv_offset_mask.weight)
-        nn.init.zeros_(self.conv_offset_mask.bias)
+        for parameter in self.conv_offset_mask.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         # Published checkpoints chunk the branch into three and join the first two as the offset.

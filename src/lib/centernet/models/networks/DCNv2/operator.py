@@ -143,16 +143,21 @@ def _backward(
     grad: Tensor, input: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, *parameters: Any
 ) -> Gradients:
     if input.shape[0] == 0:
-        gradients = _empty_gradients(grad, input, offset, mask, weight)
-        return tuple(gradient.zero_() for gradient in gradients)
+        empty = _empty_gradients(grad, input, offset, mask, weight)
+        for gradient in empty:
+            gradient.zero_()
+        return empty
     backend = backends.choose(input.device.type)
     gradients = backend.backward(grad, input, offset, mask, weight, Sampling.of(*parameters))
-    *parts, grad_bias = gradients
-    layouts = (layout(input), layout(input), layout(input), layout(weight))
-    ordered = (
-        part.contiguous(memory_format=order) for part, order in zip(parts, layouts, strict=True)
+    grad_input, grad_offset, grad_mask, grad_weight, grad_bias = gradients
+    order = layout(input)
+    return (
+        grad_input.contiguous(memory_format=order),
+        grad_offset.contiguous(memory_format=order),
+        grad_mask.contiguous(memory_format=order),
+        grad_weight.contiguous(memory_format=layout(weight)),
+        grad_bias,
     )
-    return (*ordered, grad_bias)
 
 
 @_backward.register_fake
@@ -164,7 +169,8 @@ def _empty_gradients(
             tensor.shape, dtype=tensor.dtype, device=tensor.device, memory_format=order
         )
 
-    maps = (like(tensor, layout(input)) for tensor in (input, offset, mask))
+    order = layout(input)
+    maps = like(input, order), like(offset, order), like(mask, order)
     return (*maps, like(weight, layout(weight)), weight.new_empty(weight.shape[0]))
 
 

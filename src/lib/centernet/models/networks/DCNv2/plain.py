@@ -59,7 +59,7 @@ def backward(
         return forward(x, o, m, w, b, sampling)
 
     bias = weight.new_zeros(weight.shape[0])
-    _, pull_back = torch.func.vjp(run, input, offset, mask, weight, bias)
+    pull_back = torch.func.vjp(run, input, offset, mask, weight, bias)[1]
     return pull_back(grad)
 
 

@@ -135,8 +135,9 @@ def plan_forward(
     common |= {"x": _last(input), "weight": _last(weight), "bias": bias}
     grid = (tiles.count(problem), up(problem.outs, tiles.outs), tiles.splits)
     common["PLACES"] = up(problem.places, tiles.splits)
-    last = {"BIAS": bias is not None, "RELU": relu}  # of what adds up the whole sums
-    whole = {"output": out, "splits_apart": 0} | last
+    # Of what adds up the whole sums.
+    last: dict[str, Any] = {"BIAS": bias is not None, "RELU": relu}
+    whole: dict[str, Any] = {"output": out, "splits_apart": 0} | last
     if tiles.splits == 1:
         return out, [Launch(convolve, grid, common | whole, tiles.warps, tiles.stages)]
     parts = out.new_empty((tiles.splits, out.numel()), dtype=_sums(input))
@@ -174,7 +175,7 @@ def plan_backward(
     arguments = _common(input, offset, mask, weight, sampling, data) | tensors
     arguments |= {"weight": _last(weight), "grad_input": grad_input}
     arguments |= {"grad_offset": grad_offset, "grad_mask": grad_mask}
-    grid = (data.count(problem), problem.places)
+    grid: tuple[int, ...] = (data.count(problem), problem.places)
     launches = [Launch(differentiate, grid, arguments, data.warps, data.stages)]
 
     tiles = weight_tiles(problem, processors(input.device))
@@ -198,7 +199,7 @@ def _common(
     out_height, out_width = sampling.output_size(input, weight)
     tf32 = torch.backends.cuda.matmul.allow_tf32
     precision = {torch.float32: "tf32" if tf32 else "tf32x3"}.get(input.dtype, "ieee")
-    values = {"height": input.shape[2], "width": input.shape[3]}
+    values: dict[str, Any] = {"height": input.shape[2], "width": input.shape[3]}
     values |= {"out_height": out_height, "out_width": out_width, "offset": offset, "mask": mask}
     for name, tensor in (("offset", offset), ("mask", mask)):
         for axis, stride in zip(

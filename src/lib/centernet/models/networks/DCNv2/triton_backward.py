@@ -18,15 +18,15 @@ from centernet.models.networks.DCNv2.triton_samples import (
 
 @triton.jit
 def gradient_of_columns(
-    grad,
-    weight,
-    row,
-    column,
-    live,
-    out_width,
-    tap,
-    channel,
-    kept,
+    grad: tl.tensor,
+    weight: tl.tensor,
+    row: tl.tensor,
+    column: tl.tensor,
+    live: tl.tensor,
+    out_width: tl.tensor,
+    tap: tl.tensor,
+    channel: tl.tensor,
+    kept: tl.tensor,
     CHANNELS: tl.constexpr,
     OUTS: tl.constexpr,
     TAPS: tl.constexpr,
@@ -35,7 +35,7 @@ def gradient_of_columns(
     BLOCK_OUT: tl.constexpr,
     PIXELS: tl.constexpr,
     BLOCK: tl.constexpr,
-):
+) -> tl.tensor:
     """Gradient (PIXELS, BLOCK) of the modulated samples of a tap: grad times weight."""
     sums = tl.zeros((PIXELS, BLOCK), dtype=SUM)
     pixel = (row * out_width + column)[:, None] * OUTS
@@ -54,7 +54,9 @@ def gradient_of_columns(
 
 
 @triton.jit
-def scatter(start, values, inside, kept, channel):
+def scatter(
+    start: tl.tensor, values: tl.tensor, inside: tl.tensor, kept: tl.tensor, channel: tl.tensor
+) -> None:
     """Add values (pixels, channels) to the gradient of the input at `start`."""
     tl.atomic_add(
         start[:, None] + channel[None, :],
@@ -66,26 +68,26 @@ def scatter(start, values, inside, kept, channel):
 
 @triton.jit(do_not_specialize=SIZES)
 def differentiate(
-    grad,
-    x,
-    offset,
-    mask,
-    weight,
-    grad_input,
-    grad_offset,
-    grad_mask,
-    height,
-    width,
-    out_height,
-    out_width,
-    offset_image,
-    offset_channel,
-    offset_row,
-    offset_column,
-    mask_image,
-    mask_channel,
-    mask_row,
-    mask_column,
+    grad: tl.tensor,
+    x: tl.tensor,
+    offset: tl.tensor,
+    mask: tl.tensor,
+    weight: tl.tensor,
+    grad_input: tl.tensor,
+    grad_offset: tl.tensor,
+    grad_mask: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    out_height: tl.tensor,
+    out_width: tl.tensor,
+    offset_image: tl.tensor,
+    offset_channel: tl.tensor,
+    offset_row: tl.tensor,
+    offset_column: tl.tensor,
+    mask_image: tl.tensor,
+    mask_channel: tl.tensor,
+    mask_row: tl.tensor,
+    mask_column: tl.tensor,
     CHANNELS: tl.constexpr,
     OUTS: tl.constexpr,
     GROUPS: tl.constexpr,
@@ -98,7 +100,7 @@ def differentiate(
     TILE_W: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
     BLOCK: tl.constexpr,
-):
+) -> None:
     """Gradients of input (N, H, W, C, added to), offset (N, Ho, Wo, 2 * places), mask (places).
 
     grad (N, Ho, Wo, O), x (N, H, W, C), weight (O, kh, kw, C). Grid: rectangles of output pixels of
@@ -163,25 +165,25 @@ def differentiate(
 
 @triton.jit(do_not_specialize=[*SIZES, "tiles", "tiles_each"])
 def correlate(
-    grad,
-    x,
-    offset,
-    mask,
-    grad_weight,
-    height,
-    width,
-    out_height,
-    out_width,
-    offset_image,
-    offset_channel,
-    offset_row,
-    offset_column,
-    mask_image,
-    mask_channel,
-    mask_row,
-    mask_column,
-    tiles,
-    tiles_each,
+    grad: tl.tensor,
+    x: tl.tensor,
+    offset: tl.tensor,
+    mask: tl.tensor,
+    grad_weight: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    out_height: tl.tensor,
+    out_width: tl.tensor,
+    offset_image: tl.tensor,
+    offset_channel: tl.tensor,
+    offset_row: tl.tensor,
+    offset_column: tl.tensor,
+    mask_image: tl.tensor,
+    mask_channel: tl.tensor,
+    mask_row: tl.tensor,
+    mask_column: tl.tensor,
+    tiles: tl.tensor,
+    tiles_each: tl.tensor,
     CHANNELS: tl.constexpr,
     OUTS: tl.constexpr,
     GROUPS: tl.constexpr,
@@ -194,7 +196,7 @@ def correlate(
     TILE_W: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
     BLOCK: tl.constexpr,
-):
+) -> None:
     """Gradient of the weight, (splits, O, kh, kw, C): grad, transposed, times the samples.
 
     Grid: places and blocks of their channels, blocks of output channels, splits of the rectangles

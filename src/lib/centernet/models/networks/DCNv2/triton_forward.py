@@ -22,7 +22,14 @@ from centernet.models.networks.DCNv2.triton_samples import (
 
 
 @triton.jit
-def finished(sums, bias, out, BIAS: tl.constexpr, RELU: tl.constexpr, OUTS: tl.constexpr):
+def finished(
+    sums: tl.tensor,
+    bias: tl.tensor,
+    out: tl.tensor,
+    BIAS: tl.constexpr,
+    RELU: tl.constexpr,
+    OUTS: tl.constexpr,
+) -> tl.tensor:
     """Sums plus the bias of their channels `out` (a shape that goes with theirs), rectified."""
     if BIAS:
         sums += tl.load(bias + out, mask=out < OUTS, other=0.0).to(sums.dtype)
@@ -33,25 +40,25 @@ def finished(sums, bias, out, BIAS: tl.constexpr, RELU: tl.constexpr, OUTS: tl.c
 
 @triton.jit(do_not_specialize=[*SIZES, "splits_apart"])
 def convolve(
-    x,
-    offset,
-    mask,
-    weight,
-    bias,
-    output,
-    height,
-    width,
-    out_height,
-    out_width,
-    offset_image,
-    offset_channel,
-    offset_row,
-    offset_column,
-    mask_image,
-    mask_channel,
-    mask_row,
-    mask_column,
-    splits_apart,
+    x: tl.tensor,
+    offset: tl.tensor,
+    mask: tl.tensor,
+    weight: tl.tensor,
+    bias: tl.tensor,
+    output: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    out_height: tl.tensor,
+    out_width: tl.tensor,
+    offset_image: tl.tensor,
+    offset_channel: tl.tensor,
+    offset_row: tl.tensor,
+    offset_column: tl.tensor,
+    mask_image: tl.tensor,
+    mask_channel: tl.tensor,
+    mask_row: tl.tensor,
+    mask_column: tl.tensor,
+    splits_apart: tl.tensor,
     CHANNELS: tl.constexpr,
     OUTS: tl.constexpr,
     GROUPS: tl.constexpr,
@@ -67,7 +74,7 @@ def convolve(
     BLOCK_OUT: tl.constexpr,
     BLOCK: tl.constexpr,
     PLACES: tl.constexpr,
-):
+) -> None:
     """x (N, H, W, C), weight (O, kh, kw, C), output (N, Ho, Wo, O) or sums of PLACES places each.
 
     Grid: rectangles of all images, blocks of output channels, splits of the places.
@@ -113,16 +120,16 @@ def convolve(
 
 @triton.jit(do_not_specialize=["size"])
 def finish(
-    parts,
-    bias,
-    output,
-    size,
+    parts: tl.tensor,
+    bias: tl.tensor,
+    output: tl.tensor,
+    size: tl.tensor,
     SPLITS: tl.constexpr,
     OUTS: tl.constexpr,
     BIAS: tl.constexpr,
     RELU: tl.constexpr,
     BLOCK: tl.constexpr,
-):
+) -> None:
     """output (size,) = the sum over parts (SPLITS, size), finished; OUTS channels last."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     sums = tl.load(parts + at, mask=at < size, other=0.0)

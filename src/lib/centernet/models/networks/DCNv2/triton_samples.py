@@ -13,7 +13,13 @@ SIZES = [
 
 
 @triton.jit
-def pixels_of_tile(tile, out_height, out_width, TILE_H: tl.constexpr, TILE_W: tl.constexpr):
+def pixels_of_tile(
+    tile: tl.tensor,
+    out_height: tl.tensor,
+    out_width: tl.tensor,
+    TILE_H: tl.constexpr,
+    TILE_W: tl.constexpr,
+) -> tuple[tl.tensor, ...]:
     """Image of a tile and, for each of its pixels, row, column and whether it is in the map.
 
     Tiles are rectangles, not runs of a row: what their samples read overlaps the most.
@@ -29,20 +35,20 @@ def pixels_of_tile(tile, out_height, out_width, TILE_H: tl.constexpr, TILE_W: tl
 
 @triton.jit
 def locate(
-    offset,
-    mask,
-    strides,
-    row,
-    column,
-    live,
-    place,
-    height,
-    width,
+    offset: tl.tensor,
+    mask: tl.tensor,
+    strides: tl.tuple,
+    row: tl.tensor,
+    column: tl.tensor,
+    live: tl.tensor,
+    place: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
     KERNEL: tl.constexpr,
     SAMPLING: tl.constexpr,
     SIGMOID: tl.constexpr,
     SUM: tl.constexpr,
-):
+) -> tuple[tl.tensor, ...]:
     """Top left corner (row, column) of each sample, its fractions down and right, its modulation.
 
     `offset` and `mask` point at the image; `strides` are theirs for channel, row and column.
@@ -67,7 +73,9 @@ def locate(
 
 
 @triton.jit
-def inside(top, left, live, height, width):
+def inside(
+    top: tl.tensor, left: tl.tensor, live: tl.tensor, height: tl.tensor, width: tl.tensor
+) -> tuple[tl.tensor, ...]:
     """Whether each of the four corners lies in the image: two by two, row by row."""
     upper = (top >= 0) & (top < height) & live
     lower = (top >= -1) & (top < height - 1) & live
@@ -77,7 +85,7 @@ def inside(top, left, live, height, width):
 
 
 @triton.jit
-def shares(down, right, modulation):
+def shares(down: tl.tensor, right: tl.tensor, modulation: tl.tensor) -> tuple[tl.tensor, ...]:
     """Weights of the four corners in the sample; all NaN where the modulation is."""
     up, left = (1.0 - down) * modulation, 1.0 - right
     low = down * modulation
@@ -85,7 +93,14 @@ def shares(down, right, modulation):
 
 
 @triton.jit
-def gather(start, inside, channel, SHARE: tl.constexpr, BLOCK: tl.constexpr, SUM: tl.constexpr):
+def gather(
+    start: tl.tensor,
+    inside: tl.tensor,
+    channel: tl.tensor,
+    SHARE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    SUM: tl.constexpr,
+) -> tl.tensor:
     """Channels (pixels, BLOCK) at `start`, with zeros outside the image and beyond SHARE."""
     if SHARE % BLOCK == 0:
         values = tl.load(start[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
@@ -97,19 +112,19 @@ def gather(start, inside, channel, SHARE: tl.constexpr, BLOCK: tl.constexpr, SUM
 
 @triton.jit
 def sample(
-    x,
-    top,
-    left,
-    channel,
-    live,
-    parts,
-    height,
-    width,
+    x: tl.tensor,
+    top: tl.tensor,
+    left: tl.tensor,
+    channel: tl.tensor,
+    live: tl.tensor,
+    parts: tl.tuple,
+    height: tl.tensor,
+    width: tl.tensor,
     CHANNELS: tl.constexpr,
     SHARE: tl.constexpr,
     BLOCK: tl.constexpr,
     SUM: tl.constexpr,
-):
+) -> tl.tensor:
     """The modulated samples (pixels, BLOCK); `x` points at the first channel of the group.
 
     `parts` are the weights of `shares`.

@@ -74,6 +74,17 @@ class Trunk(nn.Module):
             for name in self.frozen:
                 self.get_submodule(name).requires_grad_(False).eval()
 
+    def depth(self, name: str) -> int:
+        """How many maps are read after the step that the parameter `name` belongs to.
+
+        What belongs to no step (a classifier's norm) counts as the last.
+        """
+        owner = next((step for step in self.steps if name.startswith(f"{step}.")), self.steps[-1])
+        read = [self.steps.index(tap) for tap in self.taps]
+        return sum(at > self.steps.index(owner) for at in read) - (
+            self.steps.index(owner) not in read and read[-1] > self.steps.index(owner)
+        )
+
     def train(self, mode: bool = True) -> Trunk:
         """As nn.Module; what is frozen stays in eval."""
         super().train(mode)
