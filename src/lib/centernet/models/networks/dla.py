@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from centernet.io.download import Remote
 from centernet.models.networks.backbone import (
     Backbone,
     Pretrained,
@@ -20,7 +21,7 @@ from centernet.models.networks.backbone import (
     init_bilinear,
     init_kaiming,
 )
-from centernet.models.networks.DCNv2 import DCN
+from centernet.models.networks.DCNv2.layer import DCN
 
 WIDTHS = (16, 32, 64, 128, 256, 512)  # of levels 0 to 5, at strides 1 to 32
 FIRST = 2  # the finest level that is aggregated, at stride 4
@@ -224,6 +225,21 @@ class DLAUp(nn.Module):
         return out
 
 
+ADDRESS = "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth"  # often not there
+SPARE = ("level3.project.", "level4.project.")  # run by the published code for nothing
+MIRRORS = (
+    Remote(
+        "dla34-ba72cf86.pth",
+        f"https://web.archive.org/web/2024id_/{ADDRESS}",
+        "sha256:ba72cf86",
+    ),
+    # The same tensors without SPARE, under the same names.
+    Remote(
+        "dla34.in1k.bin", "https://huggingface.co/timm/dla34.in1k/resolve/main/pytorch_model.bin"
+    ),
+)
+
+
 class DLA(Backbone):
     """`dla_34` with `dcn`, which aggregates once more over strides 4 to 16; else `dlav0_34`."""
 
@@ -231,7 +247,11 @@ class DLA(Backbone):
     head_conv = 256
     leaves_unused = True
     pretrained = Pretrained(
-        "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth", ("base.",), prefix="base."
+        ADDRESS,
+        ("base.",),
+        prefix="base.",
+        spare=tuple(f"base.{n}" for n in SPARE),
+        mirrors=MIRRORS,
     )
 
     def __init__(self, dcn: bool) -> None:
