@@ -23,7 +23,7 @@ from centernet.detectors.preprocess import Ready
 from centernet.detectors.sketches import Sketches
 from centernet.export.file_engine import file_detector
 from centernet.export.opening import is_exported, open_file
-from centernet.geometry.view import Size, divisible
+from centernet.geometry.view import Size, check_divisible
 from centernet.models.checkpoint import Checkpoint
 from centernet.models.description import info_of
 from centernet.models.model import CenterNet
@@ -121,11 +121,7 @@ def _published_facts(options: Options, checkpoint: Checkpoint) -> Info:
 def input_size(asked: Input, resolution: Size, model: CenterNet, arch: str) -> Size:
     """(height, width) of the input, which the network must be able to divide."""
     size, backbone = asked.size(resolution), model.backbone
-    if not divisible(size, backbone.pad, backbone.stride):
-        raise UserError(
-            f"input of {size[0]} x {size[1]}: height and width must be multiples of"
-            f" {backbone.pad + 1} for {arch}; set --input_res, or --input_h and --input_w"
-        )
+    check_divisible(size, backbone.pad, backbone.stride, arch)
     return size
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from centernet.datasets.colour import Triple
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
-from centernet.detectors.colours import Triple
 from centernet.detectors.detector import Detector
 from centernet.detectors.find import read_known
 from centernet.export.file_engine import file_detector

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from centernet.options.field import option
+from centernet.runtime.half import HALVES
 
 
 def _networks() -> Iterable[str]:
@@ -110,9 +111,7 @@ class Machine:
     not_cuda_benchmark: bool = option(
         False, "do not let cuDNN try its algorithms (for inputs of many sizes)"
     )
-    amp: str = option(
-        "none", "compute in half precision where it is safe", ("none", "bf16", "fp16")
-    )
+    amp: str = option("none", "compute in half precision where it is safe", ("none", *HALVES))
     channels_last: bool = option(False, "keep the channels of images and maps together in memory")
     no_fuse: bool = option(
         False,
