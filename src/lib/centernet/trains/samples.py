@@ -78,16 +78,16 @@ class Dataset(TorchDataset):
         self, index: int, image: NDArray[np.uint8], view: Any, size: Size, colour: Colour | None
     ) -> dict[str, Any]:
         """The sample of `image` in a given view: no draw is left to make."""
-        info = self.source.info
+        info, seen = self.source.info, self.task.info
         canvas = view.warp(image, (size[1], size[0]))
         height, width = map_size(size, self.stride)
         objects = self.source.objects(index).warp(view, (width, height), info.flip_pairs)
         if self.unfinished:
-            mapping = colour_matrix(canvas, info.mean, info.std, colour).astype(np.float32)
+            mapping = colour_matrix(canvas, seen.mean, seen.std, colour).astype(np.float32)
             arrays = {"image": canvas, "colours": mapping}
             arrays |= self.task.sketch(objects, (height, width))
         else:
-            arrays = {"input": normalise(canvas, info.mean, info.std, colour)}
+            arrays = {"input": normalise(canvas, seen.mean, seen.std, colour)}
             arrays |= self.task.encode(objects, (height, width))
         return {**{name: torch.from_numpy(array) for name, array in arrays.items()}, "index": index}
 
