@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from centernet.models.networks.backbone import (
     Backbone,
     Pretrained,
+    Stem,
+    added,
     convolutions,
     fill_bias,
     init_bilinear,
@@ -132,8 +134,8 @@ class Trunk(nn.Module):
         self.fc = nn.Conv2d(w[5], 1000, 1)
         init_kaiming(self)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        x = self.base_layer(x)
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
+        x = added(self.base_layer(x), beside)
         levels = []
         for level in (
             self.level0, self.level1, self.level2, self.level3, self.level4, self.level5
@@ -230,6 +232,7 @@ class DLA(Backbone):
     channels = WIDTHS[FIRST]
     head_conv = 256
     leaves_unused = True
+    first = Stem(WIDTHS[0], 1)
     pretrained = Pretrained(
         "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth", ("base.",), prefix="base."
     )
@@ -242,9 +245,9 @@ class DLA(Backbone):
         if dcn:
             self.ida_up = IDAUp(self.channels, WIDTHS[FIRST:-1], (1, 2, 4), dcn)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, 64, H/4, W/4)]."""
-        maps = self.dla_up(self.base(x)[FIRST:])
+        maps = self.dla_up(self.base(x, beside)[FIRST:])
         return [self.ida_up(maps[:-1])[-1]] if self.dcn else [maps[0]]
 
     def init_regression(self, head: nn.Module) -> None:
