@@ -16,12 +16,15 @@ import pytest
 import torch
 import torchvision
 
+from centernet.io.download import Remote
+from centernet.models.checkpoint import read_checkpoint
 from centernet.models.networks import BACKBONES, create_backbone
-from centernet.models.networks.dla import DLA, Trunk
+from centernet.models.networks.dla import DLA, SPARE, Trunk
 from centernet.models.networks.hourglass import Hourglass
 from centernet.models.networks.mobilenet import MobileNet
 from centernet.models.networks.resnet import ResNet
-from centernet.models.pretrained import initialise
+from centernet.models.networks.trunks import create_trunk
+from centernet.models.pretrained import classifier, initialise
 from centernet.runtime.errors import UserError
 
 
@@ -137,6 +140,60 @@ def test_failed_download_says_what_to_do(
     for part in (url, str(folder / "resnet18-0123abcd.pth"), "--weights none"):
         assert part in message
     assert list(folder.iterdir()) == []
+
+
+def test_mirrors_are_tried_in_turn_and_named(
+    server: tuple[Path, str], backbone: ResNet, tmp_path: Path
+) -> None:
+    served, address = server
+    folder = served.parent / "models"
+    dead = f"{address}/resnet18-0123abcd.pth"
+    mirror = Remote("copy.pth", f"{address}/copy.pth")
+    other = Remote("other.pth", f"{address}/other.pth")
+    backbone.pretrained = replace(backbone.pretrained, url=dead, mirrors=(mirror, other))
+    with pytest.raises(UserError) as error:
+        initialise(backbone, "imagenet", folder)
+    assert str(error.value).endswith(f"(also tried: {mirror.url}, {other.url})")
+    assert dead in str(error.value)
+    classifier_file(served / "other.pth")
+    assert initialise(backbone, "imagenet", folder).endswith(f"from {folder / 'other.pth'}")
+    assert initialise(backbone, "imagenet", folder, offline=True).endswith("other.pth")
+
+
+def test_dla_takes_the_copy_without_what_nothing_uses(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    state = {k: v for k, v in Trunk().state_dict().items() if not k.startswith(SPARE)}
+    assert len(state) < len(Trunk().state_dict())
+    torch.save(state, tmp_path / "dla34.in1k.bin")
+    for backbone in (DLA(dcn=True), create_backbone("dla34+fpn")):
+        assert initialise(backbone, "imagenet", tmp_path, offline=True).endswith("dla34.in1k.bin")
+    del state["level3.tree1.tree1.conv1.weight"]
+    torch.save(state, tmp_path / "dla34.in1k.bin")
+    with pytest.raises(UserError, match=r"level3\.tree1\.tree1\.conv1\.weight is missing"):
+        initialise(backbone, "imagenet", tmp_path, offline=True)
+
+
+def test_safetensors(tmp_path: Path, backbone: ResNet) -> None:
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    state = classifier_file(tmp_path / "a.pth")
+    save_file(state, tmp_path / "a.safetensors")
+    initialise(backbone, tmp_path / "a.safetensors", tmp_path)
+    assert torch.equal(backbone.conv1.weight, state["conv1.weight"])
+    assert read_checkpoint(tmp_path / "a.safetensors").weights.keys() == state.keys()
+    (tmp_path / "b.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"b\.safetensors: cannot be read as safetensors"):
+        initialise(backbone, tmp_path / "b.safetensors", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["convnext_atto", "dla34"])
+def test_timms_weights_have_an_address_at_the_hub(name: str) -> None:
+    pytest.importorskip("timm")
+    published = create_trunk(f"timm:{name}").pretrained
+    assert published is not None
+    remotes = (classifier(published), *published.mirrors)
+    assert all(remote.name.startswith(name) for remote in remotes)
+    assert any(f"/timm/{name}." in remote.url for remote in remotes)
+    assert remotes[0].digest or remotes[0].name.endswith(".safetensors")
 
 
 def test_constructors_and_none_never_download(

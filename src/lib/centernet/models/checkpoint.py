@@ -2,7 +2,8 @@
 
 A file of ours holds `state_dict`, `epoch`, `description` (what the network is: task, arch, classes,
 normalisation ...) and, while training goes on, `training` (what a resumed run needs). The published
-layout `{'epoch', 'state_dict', 'optimizer'}`, mmdetection's and a bare state dict are read as well.
+layout `{'epoch', 'state_dict', 'optimizer'}`, mmdetection's, a bare state dict and safetensors
+files are read as well.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from centernet.io.files import atomic_write
 from centernet.models import described, mismatch, mmdet, published
 from centernet.models.networks.backbone import Backbone
 from centernet.models.reach import unreached
+from centernet.models.tensor_file import SUFFIX, read_safetensors
 from centernet.runtime.errors import UserError, WriteError
 
 FORMAT = 1
@@ -162,6 +164,8 @@ def _load(path: Path) -> Any:
         raise UserError(f"{path}: no such checkpoint")
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name the checkpoint file in it")
+    if path.suffix == SUFFIX:
+        return read_safetensors(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:

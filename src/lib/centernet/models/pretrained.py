@@ -14,6 +14,7 @@ from torch import Tensor
 from centernet.io.download import DownloadError, Remote, fetch, remote_of
 from centernet.models import packaged
 from centernet.models.networks.backbone import Backbone, Pretrained
+from centernet.models.tensor_file import SUFFIX, read_safetensors
 from centernet.runtime.errors import UserError
 
 CHOICES = "'imagenet', 'none', 'package' or the path of an ImageNet classifier"
@@ -75,18 +76,20 @@ def from_package(backbone: Backbone) -> str:
 
 
 def fetch_first(published: Pretrained, folder: str | Path, offline: bool, hint: str) -> Path:
-    """The file of the first address that gives it; DownloadError names all that were tried."""
-    urls = (published.url, *published.mirrors)
+    """The file that is in `folder` already, else that of the first address that gives it.
+
+    DownloadError names all addresses that were tried.
+    """
+    remotes = (classifier(published), *published.mirrors)
+    there = [remote for remote in remotes if (Path(folder) / remote.name).exists()]
     failures = []
-    for url in urls:
+    for remote in there[:1] or remotes:
         try:
-            remote = classifier(replace(published, url=url))
             return fetch(remote, folder, offline=offline, hint=hint)
         except DownloadError as error:
             failures.append(error)
-    if len(failures) == 1:
-        raise failures[0]
-    raise DownloadError(f"{failures[0]} (tried: {', '.join(urls)})")
+    others = ", ".join(remote.url for remote in remotes[1 : len(failures)])
+    raise DownloadError(f"{failures[0]} (also tried: {others})" if others else str(failures[0]))
 
 
 def classifier(published: Pretrained) -> Remote:
@@ -94,11 +97,15 @@ def classifier(published: Pretrained) -> Remote:
     remote = remote_of(published.url)
     word = re.split(r"[-_]", Path(remote.name).stem)[-1]
     known = re.fullmatch(r"[0-9a-f]{8,64}", word)
-    return replace(remote, digest=f"sha256:{word}" if known else "")
+    return replace(
+        remote, name=published.name or remote.name, digest=f"sha256:{word}" if known else ""
+    )
 
 
 def read(path: Path) -> Mapping[str, Tensor]:
     """The tensors of a file that holds a bare state dict."""
+    if path.suffix == SUFFIX:
+        return read_safetensors(path)
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     # torch.load raises UnpicklingError, RuntimeError, EOFError, KeyError ... by what the bytes are
@@ -121,8 +128,8 @@ def copy_trunk(
 ) -> int:
     """Copy `state` into the trunk of `backbone`; the trunk must be filled and nothing be left over.
 
-    Returns the number of tensors copied. Counters of BN steps may be missing: files older than
-    PyTorch 0.4.1 have none.
+    Returns the number of tensors copied. Counters of BN steps may be missing, which files older
+    than PyTorch 0.4.1 do not have, and what is `spare`.
     """
     own = backbone.state_dict()
     given = {
@@ -131,7 +138,8 @@ def copy_trunk(
         if not key.startswith(published.ignored)
     }
     wanted = [k for k in own if k.startswith(published.trunk)]
-    problems = [f"{k} is missing" for k in wanted if k not in given and not k.endswith("_tracked")]
+    lacking = [k for k in wanted if k not in given and not k.startswith(published.spare)]
+    problems = [f"{k} is missing" for k in lacking if not k.endswith("_tracked")]
     problems += [f"{k} is unknown" for k in given if k not in own]
     problems += [
         f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}"

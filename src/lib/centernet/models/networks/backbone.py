@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from centernet.io.download import Remote
 from centernet.runtime.errors import UserError
 
 
@@ -16,15 +17,19 @@ class Pretrained:
     """Where the ImageNet classifier of a backbone is published, and how its keys become ours.
 
     `prefix` is put before each key of the file, `trunk` says which keys of the backbone the file
-    must then fill, and keys that begin with one of `ignored` (the classifier) are left out.
-    `mirrors` are further addresses of the same tensors, which are tried in turn.
+    must then fill, and keys that begin with one of `ignored` (the classifier) are left out. Of the
+    trunk those that begin with one of `spare` may be missing: nothing uses them. `name` is that of
+    the file in models/ where the address does not end with it. `mirrors` are further addresses of
+    the same tensors, tried in turn.
     """
 
     url: str
     trunk: tuple[str, ...]
     prefix: str = ""
     ignored: tuple[str, ...] = ()
-    mirrors: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
+    name: str = ""
+    mirrors: tuple[Remote, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,10 @@ class Composite(Backbone):
         self.normalisation = trunk.normalisation
         if trunk.pretrained is not None:
             self.pretrained = replace(
-                trunk.pretrained, trunk=("trunk.",), prefix=f"trunk.{trunk.pretrained.prefix}"
+                trunk.pretrained,
+                trunk=("trunk.",),
+                prefix=f"trunk.{trunk.pretrained.prefix}",
+                spare=tuple(f"trunk.{name}" for name in trunk.pretrained.spare),
             )
 
     def renamed(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

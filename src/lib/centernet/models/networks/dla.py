@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from centernet.io.download import Remote
 from centernet.models.networks.backbone import (
     Backbone,
     Pretrained,
@@ -226,6 +227,21 @@ class DLAUp(nn.Module):
         return out
 
 
+ADDRESS = "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth"  # often not there
+SPARE = ("level3.project.", "level4.project.")  # run by the published code for nothing
+MIRRORS = (
+    Remote(
+        "dla34-ba72cf86.pth",
+        f"https://web.archive.org/web/2024id_/{ADDRESS}",
+        "sha256:ba72cf86",
+    ),
+    # The same tensors without SPARE, under the same names.
+    Remote(
+        "dla34.in1k.bin", "https://huggingface.co/timm/dla34.in1k/resolve/main/pytorch_model.bin"
+    ),
+)
+
+
 class DLA(Backbone):
     """`dla_34` with `dcn`, which aggregates once more over strides 4 to 16; else `dlav0_34`."""
 
@@ -234,7 +250,11 @@ class DLA(Backbone):
     leaves_unused = True
     first = Stem(WIDTHS[0], 1)
     pretrained = Pretrained(
-        "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth", ("base.",), prefix="base."
+        ADDRESS,
+        ("base.",),
+        prefix="base.",
+        spare=tuple(f"base.{n}" for n in SPARE),
+        mirrors=MIRRORS,
     )
 
     def __init__(self, dcn: bool) -> None:

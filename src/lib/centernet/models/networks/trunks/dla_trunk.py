@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from centernet.models.networks.backbone import Pretrained
-from centernet.models.networks.dla import DLA, WIDTHS
+from centernet.models.networks.dla import ADDRESS, MIRRORS, SPARE, WIDTHS
 from centernet.models.networks.dla import Trunk as Levels
 from centernet.models.networks.trunks.trunk import Trunk
 
@@ -23,5 +23,4 @@ class DLATrunk(Trunk):
         levels = Levels()
         for name in self.steps:
             self.add_module(name, levels.get_submodule(name))
-        published = DLA.pretrained
-        self.pretrained = Pretrained(published.url, ("",), ignored=("fc.",))
+        self.pretrained = Pretrained(ADDRESS, ("",), ignored=("fc.",), spare=SPARE, mirrors=MIRRORS)

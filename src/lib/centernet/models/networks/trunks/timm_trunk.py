@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from centernet.io.download import Remote
 from centernet.models.networks.backbone import Pretrained
 from centernet.models.networks.trunks.trunk import Normalisation, Trunk, nearest_names
 from centernet.runtime.errors import UserError
@@ -92,4 +93,15 @@ def _step(module: str, steps: tuple[str, ...]) -> str:
 
 
 def _published(facts: Any) -> Pretrained | None:
-    return Pretrained(facts.url, ("",)) if facts.url else None
+    """Where timm has the weights of a model: at an address of its own, in a hub's repository."""
+    folder = f"https://huggingface.co/{facts.hf_hub_id}/resolve/main"
+    name = ".".join(filter(None, (facts.architecture, facts.tag)))
+    hub = (
+        Remote(f"{name}.safetensors", f"{folder}/model.safetensors"),
+        Remote(f"{name}.bin", f"{folder}/pytorch_model.bin"),
+    )
+    if facts.url:
+        return Pretrained(facts.url, ("",), mirrors=hub if facts.hf_hub_id else ())
+    if not facts.hf_hub_id:
+        return None
+    return Pretrained(hub[0].url, ("",), name=hub[0].name, mirrors=hub[1:])
