@@ -84,7 +84,7 @@ def test_samples_do_not_depend_on_workers(workers: int) -> None:
 
 def test_epochs_are_augmented_differently() -> None:
     loader = EpochLoader(make_data(make_model()[0]), 12, seed=SEED, shuffle=False)
-    first, second = (next(loader.epoch(epoch))["input"] for epoch in (1, 2))
+    first, second = (next(loader.epoch(epoch))["inputs"]["image"] for epoch in (1, 2))
     assert not any(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 

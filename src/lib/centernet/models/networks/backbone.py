@@ -43,8 +43,8 @@ class Stem:
 class Backbone(nn.Module):
     """An image (B, 3, H, W) becomes one feature map (B, channels, H/stride, W/stride) a stage.
 
-    A concrete backbone overrides the facts below that differ, and `forward`; one without a `first`
-    need not know of `beside`. H and W must be multiples of `pad + 1`. Constructors never download: `pretrained` only says what there is.
+    A concrete backbone overrides the facts below that differ, and `forward`; one without a
+    `stem_shape` need not know of `beside`. H and W must be multiples of `pad + 1`. Constructors never download: `pretrained` only says what there is.
     """
 
     channels: int = 64
@@ -55,13 +55,12 @@ class Backbone(nn.Module):
     sorted_heads: bool = False  # heads are registered by name, not in the order of the task
     leaves_unused: bool = False  # has parameters that never reach the output
     pretrained: Pretrained | None = None
-    first: Stem | None = None  # None: it takes an image alone
+    stem_shape: Stem | None = None  # None: it takes an image alone
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """Feature maps of `x`, the last stage last.
 
-        `beside` (B, first.channels, H/first.stride, W/first.stride), the map of further inputs, is
-        added to the first.
+        `beside`, the map of further inputs, is added to the first, whose shape `stem_shape` tells.
         """
         raise NotImplementedError
 
@@ -71,15 +70,15 @@ class Backbone(nn.Module):
         As CenterTrack (Zhou et al., ECCV 2020) takes in the previous frame. UserError where the
         network has no place for it.
         """
-        if self.first is None:
+        if self.stem_shape is None:
             raise UserError(
                 f"{type(self).__name__} takes an image alone, this task has further inputs; take"
                 " --arch dla_34"
             )
         conv = nn.Conv2d(
-            channels, self.first.channels, 7, self.first.stride, padding=3, bias=False
+            channels, self.stem_shape.channels, 7, self.stem_shape.stride, padding=3, bias=False
         )
-        stem = nn.Sequential(conv, nn.BatchNorm2d(self.first.channels), nn.ReLU(inplace=True))
+        stem = nn.Sequential(conv, nn.BatchNorm2d(self.stem_shape.channels), nn.ReLU(inplace=True))
         init_kaiming(stem)
         return stem
 

@@ -21,7 +21,7 @@ class Composite(Backbone):
         self.channels, self.stride = neck.channels, neck.stride
         self.pad = max(32, trunk.strides[-1]) - 1
         if trunk.takes_more:
-            self.first = Stem(trunk.widths[0], trunk.strides[0])
+            self.stem_shape = Stem(trunk.widths[0], trunk.strides[0])
         self.leaves_unused = trunk.leaves_unused
         self.normalisation = trunk.normalisation
         if trunk.pretrained is not None:

@@ -248,7 +248,7 @@ class DLA(Backbone):
     channels = WIDTHS[FIRST]
     head_conv = 256
     leaves_unused = True
-    first = Stem(WIDTHS[0], 1)
+    stem_shape = Stem(WIDTHS[0], 1)
     pretrained = Pretrained(
         ADDRESS,
         ("base.",),

@@ -107,7 +107,7 @@ class Hourglass(Backbone):
         self.channels = feature_dim
         self.pad = self.stride * 2 ** (len(dims) - 1) - 1
         self.stages = stacks
-        self.first = Stem(dim, self.stride)
+        self.stem_shape = Stem(dim, self.stride)
         self.dim = dim
         between = range(stacks - 1)
         self.pre = Segment(Convolution(7, 3, 128, stride=2), Residual(128, dim, stride=2))

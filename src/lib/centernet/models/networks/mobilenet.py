@@ -25,7 +25,7 @@ class MobileNet(Backbone):
     """
 
     channels = WIDTH
-    first = Stem(16, 2)
+    stem_shape = Stem(16, 2)
 
     def __init__(self) -> None:
         import torchvision  # slow to import, and a list of names does not need it

@@ -27,7 +27,7 @@ class ResNet(Backbone):
     without DCN). The trunk has torchvision's modules and keys, so that its ImageNet weights fit.
     """
 
-    first = Stem(64, 2)
+    stem_shape = Stem(64, 2)
 
     def __init__(self, depth: int, dcn: bool, conv: bool = False) -> None:
         import torchvision  # slow to import, and a list of names does not need it

@@ -26,7 +26,7 @@ class UNet(Backbone):
 
     channels = 64
     head_conv = 32
-    first = Stem(WIDTHS[0], 4)
+    stem_shape = Stem(WIDTHS[0], 4)
 
     def __init__(self) -> None:
         super().__init__()
