@@ -22,9 +22,9 @@ from report import Row, row
 from timer import Rounds
 from torch import Tensor
 
+from centernet.models.create import create_model
 from centernet.models.fuse import fused
 from centernet.models.measure import flops, shapes_of
-from centernet.models.model import create_model
 from centernet.models.networks.DCNv2 import DCN, describe_backend, triton_backend, use_backend
 from centernet.models.networks.DCNv2.sampling import Sampling
 from centernet.models.networks.DCNv2.triton_tiles import Tiles

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from centernet.datasets.published import PUBLISHED
 from centernet.detectors.detector import Detector
-from centernet.models.model import CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import CenterNet
 from centernet.models.networks.DCNv2 import DCN
 from centernet.tasks.ctdet import Ctdet
 

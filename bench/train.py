@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from centernet.datasets.source import Info
-from centernet.models.model import CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import CenterNet
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
 from centernet.trains.optimisers import adam

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
+from centernet.builders.load import load_detector
 from centernet.builders.network import network_spec
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
-from centernet.detectors.load import load_detector
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
+from centernet.models.create import create_model
 from centernet.models.description import describe, spec_of
 from centernet.models.fuse import fused
-from centernet.models.model import create_model
-from centernet.models.networks import create_backbone
+from centernet.models.networks import create_backbone, make_backbone
 from centernet.models.networks.necks import NECKS, NeckOptions
 from centernet.models.spec import ModelSpec
 from centernet.options.groups import Model
@@ -73,7 +73,7 @@ def test_learns_folds_and_loads_back(
     with torch.inference_mode():
         before = model(x, last_only=True)[-1]
         path = save_checkpoint(
-            tmp_path / "model.pth", model, describe(task, model, spec, 16, size, "toy")
+            tmp_path / "model.pth", model, describe(task, spec, model.head_conv, size, "toy")
         )
         loaded = load_detector(path, fuse=False, device="cpu").engine.model.eval()
         after = loaded(x, last_only=True)[-1]
@@ -96,11 +96,11 @@ def test_the_flags_of_a_network() -> None:
     with pytest.raises(UserError, match="belong together"):
         network_spec(Model(backbone="resnet18"))
     with pytest.raises(UserError, match="its neck has no options"):
-        network_spec(Model(arch="res_18", neck_conv="dcn")).backbone()
+        make_backbone(network_spec(Model(arch="res_18", neck_conv="dcn")))
     with pytest.raises(UserError, match="--down_ratio 8: the output maps of res_18 have stride 4"):
-        network_spec(Model(arch="res_18", down_ratio=8)).backbone()
+        make_backbone(network_spec(Model(arch="res_18", down_ratio=8)))
     with pytest.raises(UserError, match="--frozen_stages 1"):
-        network_spec(Model(arch="res_18", frozen_stages=1)).backbone()
+        make_backbone(network_spec(Model(arch="res_18", frozen_stages=1)))
     with pytest.raises(UserError, match="did you mean res_18"):
         create_backbone("res_19")
 

@@ -20,7 +20,7 @@ from centernet import cli
 from centernet.datasets import SOURCES, open_source
 from centernet.datasets.source import Info
 from centernet.heads.head_map import dense
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.networks.necks import NECKS, NeckOptions
 from centernet.models.pretrained import initialise

@@ -18,7 +18,8 @@ from centernet.datasets.source import Source
 from centernet.datasets.toy import write_toy
 from centernet.datasets.toy.source import part_for
 from centernet.detectors.detector import Detector
-from centernet.models.model import CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import CenterNet
 from centernet.models.networks import ALIASES, BACKBONES, create_backbone
 from centernet.structures.detections import Detections
 from centernet.tasks import TASKS, Task

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from centernet.options import groups
-from centernet.options.field import option
 from centernet.options.flag import flags_of
 from centernet.options.layers import parse as parse_options
 from centernet.options.options import Options, common_flags, shared_groups
@@ -21,6 +20,7 @@ from centernet.options.published import PUBLISHED
 from centernet.options.verbs import VERBS, Verb
 from centernet.opts import FlatOptions, opts
 from centernet.runtime.errors import UserError
+from centernet.runtime.option import option
 from centernet.tasks import TASKS
 from tests.parity_cases import folder
 from tests.published_commands import SCRIPTS, commands

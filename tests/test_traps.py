@@ -14,8 +14,8 @@ from torch import nn
 from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info
 from centernet.geometry.view import View
+from centernet.models.create import create_model
 from centernet.models.fuse import fused
-from centernet.models.model import create_model
 from centernet.models.networks.DCNv2 import build
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from centernet.cli import main
 from centernet.options import groups
-from centernet.options.field import option
 from centernet.options.options import Options
 from centernet.options.verbs import VERBS, Verb
+from centernet.runtime.option import option
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from centernet.heads.losses import Focal, Loss, at_centres, sigmoid_square
 from centernet.heads.peaks import mirror
 from centernet.heads.targets import draw_gaussian, object_radius
 from centernet.heads.term import Term
-from centernet.options.field import option
+from centernet.runtime.option import option
 from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
 from centernet.tasks.options import CentreOptions

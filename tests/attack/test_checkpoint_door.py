@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from centernet.builders.load import load_detector
 from centernet.datasets.source import Info
-from centernet.detectors.load import load_detector
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
+from centernet.models.create import create_model
 from centernet.models.described import checked
 from centernet.models.description import describe
-from centernet.models.model import create_model
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
 from tests.attack.mutate import LONG, places, replaced
@@ -37,7 +37,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     info = Info("t", ("a", "b"), (1, 2), sigmas=None)
     task = KIND(info, KIND.Options())
     model = create_model("unet", task.heads, 8)
-    description = describe(task, model, "unet", 8, (64, 64), "custom")
+    description = describe(task, "unet", 8, (64, 64), "custom")
     path = save_checkpoint(tmp_path_factory.mktemp("file") / "a.pth", model, description)
     assert set(description) == set(DESCRIPTION)
     return path, torch.load(path, weights_only=True)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 
 from centernet.datasets.calibration import read_calibration
-from centernet.datasets.kitti import KITTI, open_kitti_list
+from centernet.datasets.kitti import open_kitti_list
 from centernet.datasets.pascal import open_voc_folder
+from centernet.datasets.published import KITTI
 from centernet.datasets.source import Source
 from centernet.datasets.yolo import open_yolo
 from centernet.runtime.errors import UserError

@@ -10,7 +10,8 @@ import torch
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.cli import main
 from centernet.models.checkpoint import read_checkpoint
-from centernet.models.model import CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import CenterNet
 from centernet.models.spec import ModelSpec
 from centernet.options.learning import Learning
 from centernet.runtime.errors import UserError

@@ -10,7 +10,8 @@ import pytest
 
 from centernet.datasets import open_source
 from centernet.datasets.coco import open_coco
-from centernet.datasets.kitti import KITTI, open_kitti_list
+from centernet.datasets.kitti import open_kitti_list
+from centernet.datasets.published import KITTI
 from centernet.datasets.skeleton import flip_pairs
 from centernet.datasets.yolo import open_yolo
 from centernet.runtime.errors import UserError

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from centernet.datasets import open_source
-from centernet.datasets.pascal import VOC_CLASSES, open_voc_folder
+from centernet.datasets.pascal import open_voc_folder
+from centernet.datasets.published import VOC_CLASSES
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
 from tests.datasets.made_up import write_voc

@@ -12,7 +12,7 @@ import torch
 
 from centernet.datasets.calibration import assumed_calibration
 from centernet.detectors.detector import Detector
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.models.published import published_key
 from centernet.structures.detections import Detections
 from tests import parity_cases

@@ -14,7 +14,7 @@ import torch
 from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
 from centernet.heads import peak_scan
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.models.networks import BACKBONES
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections

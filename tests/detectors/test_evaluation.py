@@ -15,7 +15,7 @@ from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector
 from centernet.detectors.evaluation import evaluate
 from centernet.io.image import ImageError
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections

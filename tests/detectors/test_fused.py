@@ -14,7 +14,8 @@ from torch import nn
 from centernet.datasets.published import PUBLISHED
 from centernet.detectors.detector import Detector
 from centernet.heads.head_map import FlipAverage, Lazy
-from centernet.models.model import CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import CenterNet
 from centernet.models.networks.hourglass import Hourglass
 from centernet.models.sparse import PointHead
 from centernet.structures.detections import Detections

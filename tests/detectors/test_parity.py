@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from centernet.detectors.detector import Detector
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.structures.detections import Detections
 from tests import parity_cases
 from tests.detectors.recorded import MEAN, STD, fill, image_of

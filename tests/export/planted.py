@@ -22,7 +22,8 @@ from centernet.export.making import card_for
 from centernet.export.program import Colours, Program, made_ready
 from centernet.export.settings import Settings
 from centernet.geometry.view import Size, map_size
-from centernet.models.model import CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import CenterNet
 from centernet.models.networks.DCNv2 import DCN
 from centernet.tasks import TASKS, Task
 from centernet.tasks.ddd import depth_of, raw_depth

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from centernet.models.model import CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import CenterNet
 from centernet.models.published import published_key
 from tests.parity_cases import cases, folder, recipe
 

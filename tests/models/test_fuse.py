@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from centernet.models.create import create_model
 from centernet.models.fuse import affine, foldable, fused, pairs, steps
-from centernet.models.model import CenterNet, create_model
+from centernet.models.model import CenterNet
 from centernet.models.networks import BACKBONES
 from centernet.models.networks.DCNv2 import DCN
 from centernet.models.networks.hourglass import Hourglass

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from centernet.models.checkpoint import load_weights
+from centernet.models.create import create_model
 from centernet.models.mismatch import of_classes
-from centernet.models.model import create_model
 from centernet.models.published import published_key
 from centernet.models.reach import unreached
 from centernet.runtime.errors import UserError

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from centernet import cli
 from centernet.builders.detection import make_detector
+from centernet.builders.load import load_detector
 from centernet.datasets.published import COCO_CLASSES
-from centernet.detectors.load import load_detector
 from centernet.models import mmdet
 from centernet.models.checkpoint import load_weights, read_checkpoint
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.opts import opts
 from centernet.runtime.errors import UserError
 

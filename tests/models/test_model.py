@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from centernet.models.model import HEAT_BIAS, CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import HEAT_BIAS, CenterNet
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.networks.backbone import Backbone, init_bilinear
 from centernet.models.networks.hourglass import Hourglass

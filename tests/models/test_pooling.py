@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from centernet.models.model import CenterNet, create_model
+from centernet.models.create import create_model
+from centernet.models.model import CenterNet
 from centernet.models.networks.pooling import (
     POOLINGS,
     CentrePooling,

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from centernet.models.create import create_model
 from centernet.models.fuse import fused
 from centernet.models.measure import SavedForBackward
-from centernet.models.model import CenterNet, create_model
+from centernet.models.model import CenterNet
 from centernet.models.networks.hourglass import Hourglass, residuals
 from centernet.models.networks.segment import Segment, buffers_kept, outermost, recompute
 from centernet.runtime.errors import UserError

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.models.networks.hourglass import Hourglass
 from centernet.models.published import published_key
 from tests.parity_cases import folder

@@ -16,7 +16,7 @@ from centernet import cli
 from centernet.datasets.published import PUBLISHED
 from centernet.io.download import DownloadError, Remote
 from centernet.models import zoo
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.models.networks import BACKBONES
 from centernet.models.zoo import ZOO, Weights, locate
 from centernet.runtime.errors import UserError

@@ -16,7 +16,7 @@ from centernet.heads import grouping
 from centernet.heads.grouping import Groups, aggregate_edges, group
 from centernet.heads.head_map import dense
 from centernet.heads.peaks import Peaks
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.structures.detections import Detections
 from centernet.structures.objects import Objects
 from centernet.tasks import exdet

@@ -14,7 +14,7 @@ from centernet.detectors.error_budget import budget_lines, error_budget
 from centernet.geometry.view import View
 from centernet.heads.head_map import Maps
 from centernet.heads.losses import AtCentres, Dense, Focal, MeanSquare
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Cuboids, Objects
 from centernet.tasks import TASKS

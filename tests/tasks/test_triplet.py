@@ -18,7 +18,7 @@ from centernet.geometry.view import View, divisible, map_size
 from centernet.heads.centre_check import CornerPairs, centre_scores
 from centernet.heads.head_map import dense
 from centernet.heads.targets import draw_gaussian
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.models.networks import BACKBONES
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Objects

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from centernet.models.checkpoint import read_checkpoint
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.runtime.errors import UserError
 from centernet.trains.distributed import Processes, spawn, synchronise_norms
 from centernet.trains.loader import EpochLoader

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from centernet.models.model import create_model
+from centernet.models.create import create_model
 from centernet.models.published import published_key
 from centernet.tasks import TASKS
 from centernet.trains.optimisers import adam

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from centernet.detectors.build import build_centernet
-    from centernet.detectors.load import load_detector
+    from centernet.builders.centernet import build_centernet
+    from centernet.builders.load import load_detector
     from centernet.structures.detections import Detections
 
 __version__ = "0.1.0"
@@ -22,8 +22,8 @@ __all__ = ["Detections", "__version__", "build_centernet", "load_detector"]
 
 _HOMES = {
     "Detections": "centernet.structures.detections",
-    "build_centernet": "centernet.detectors.build",
-    "load_detector": "centernet.detectors.load",
+    "build_centernet": "centernet.builders.centernet",
+    "load_detector": "centernet.builders.load",
 }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from centernet.detectors.find import find_checkpoint, read_checkpoint_or_file
-from centernet.detectors.load import check_task
+from centernet.builders.find import check_task, find_checkpoint, read_checkpoint_or_file
 from centernet.io.meter import Log
 from centernet.models.checkpoint import Checkpoint
 from centernet.models.zoo import ZOO, locate, remote_named

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import torch
 
 from centernet.builders.checkpoint import fill_from_checkpoint
-from centernet.builders.findings import keep_evaluation, keep_findings
+from centernet.builders.load import load_detector
 from centernet.builders.network import network_spec
-from centernet.builders.tracking import make_tracker
-from centernet.datasets.evaluate.evaluation import Evaluation
+from centernet.builders.settings import detector_settings
 from centernet.datasets.published import PUBLISHED
-from centernet.datasets.source import Info, Source
+from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
-from centernet.detectors.error_budget import budget_lines, error_budget
-from centernet.detectors.evaluation import OnImage, Results, evaluate
-from centernet.detectors.load import load_detector
-from centernet.detectors.preprocess import Ready
-from centernet.detectors.sketches import Sketches
 from centernet.export.file_engine import file_detector
 from centernet.export.opening import is_exported, open_file
-from centernet.geometry.view import Size, divisible
 from centernet.models.checkpoint import Checkpoint
 from centernet.models.description import info_of
-from centernet.models.model import CenterNet
-from centernet.options import groups
 from centernet.options.flag import flags_of
-from centernet.options.groups import Input
 from centernet.options.options import Options
-from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
-from centernet.structures.detections import Detections
 from centernet.tasks import TASKS
-from centernet.tasks.oracle import Oracle
 
 
 def make_detector(
@@ -116,113 +102,3 @@ def _published_facts(options: Options, checkpoint: Checkpoint) -> Info:
             f" learned, one of {', '.join(PUBLISHED)}"
         )
     return PUBLISHED[dataset]
-
-
-def input_size(asked: Input, resolution: Size, model: CenterNet, arch: str) -> Size:
-    """(height, width) of the input, which the network must be able to divide."""
-    size, backbone = asked.size(resolution), model.backbone
-    if not divisible(size, backbone.pad, backbone.stride):
-        raise UserError(
-            f"input of {size[0]} x {size[1]}: height and width must be multiples of"
-            f" {backbone.pad + 1} for {arch}; set --input_res, or --input_h and --input_w"
-        )
-    return size
-
-
-def detector_settings(options: Options) -> dict[str, Any]:
-    """How a detector is to test."""
-    test, machine = options.test, options.machine
-    return {
-        "keep_res": options.input.keep_res,
-        "flip_test": test.flip_test,
-        "scales": test.test_scales,
-        "nms": test.nms,
-        "k": test.K,
-        "batch_size": options.batches.test_batch_size,
-        "amp": None if machine.amp == "none" else machine.amp,
-        "channels_last": machine.channels_last,
-        "fuse": not machine.no_fuse,
-    }
-
-
-def run_test(
-    options: Options,
-    detector: Detector,
-    source: Source,
-    logger: Logger,
-    phase: str = "test",
-    epoch: int | None = None,
-) -> Evaluation:
-    """The evaluation of `detector` on `source`; results files go into the run's folder.
-
-    The heads of --eval_oracle_... are made perfect for it.
-    """
-    names = perfect_heads(options.oracle)
-    if names:
-        detector = detector.with_oracle(Oracle(detector.task, names))
-    ahead = not options.evaluate.not_prefetch_test
-
-    def keep(results: Results) -> None:
-        if phase == "test" and not options.evaluate.error_budget:
-            threshold = options.drawing.vis_thresh
-            keep_findings(options.folder, detector, source, results, threshold)
-
-    evaluation = evaluate(
-        detector,
-        source,
-        options.save_dir,
-        logger,
-        workers=options.batches.num_workers if ahead else 0,
-        phase=phase,
-        epoch=epoch,
-        on_image=make_image_callback(options, detector, source),
-        keep=keep,
-        tracker=make_tracker(options.track, source.info.num_classes),
-    )
-    keep_evaluation(options.folder, evaluation)
-    return evaluation
-
-
-def perfect_heads(asked: groups.Oracle) -> list[str]:
-    """The names of the oracles that --eval_oracle_... asks for."""
-    names = [f.name for f in fields(groups.Oracle) if f.name.startswith("eval_oracle_")]
-    return [name.removeprefix("eval_oracle_") for name in names if getattr(asked, name)]
-
-
-def run_budget(
-    options: Options, detector: Detector, source: Source, logger: Logger, epoch: int | None = None
-) -> Evaluation:
-    """As `run_test`; before it what each perfect head would gain, as a table."""
-    if perfect_heads(options.oracle):
-        raise UserError("--error_budget tries every --eval_oracle_... by itself: leave those out")
-    evaluations: list[Evaluation] = []
-
-    def measure(tested: Detector) -> float:
-        evaluations.append(run_test(options, tested, source, logger, epoch=epoch))
-        return evaluations[-1].main
-
-    budget = error_budget(detector, measure)
-    last = evaluations[-1]  # of the network as it is
-    for line in budget_lines(budget, next(iter(last.metrics))):
-        logger.write(line)
-    return last
-
-
-def make_image_callback(options: Options, detector: Detector, source: Source) -> OnImage | None:
-    """What --debug draws of each image that is tested on."""
-    if options.drawing.debug == 0:
-        return None
-    sketches = make_sketches(options, detector)
-
-    def draw(index: int, ready: Ready, found: Detections) -> None:
-        sketches.draw(str(source.image_id(index)), source.image(index), ready, found)
-
-    return draw
-
-
-def make_sketches(options: Options, detector: Detector) -> Sketches:
-    """The drawings of --debug."""
-    asked = options.drawing
-    return Sketches(
-        options.debug_dir, detector, asked.debug, asked.vis_thresh, asked.debugger_theme
-    )

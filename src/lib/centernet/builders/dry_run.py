@@ -23,6 +23,7 @@ from centernet.builders.training import make_trainer
 from centernet.datasets import not_yet_made
 from centernet.detectors.results_writer import ResultWriter
 from centernet.io.stream import open_videos
+from centernet.models.networks import make_backbone
 from centernet.models.pretrained import classifier
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
@@ -50,7 +51,7 @@ def explain_training(options: Options) -> None:
     data, task = options.data, TASKS[options.task_name]
     drawn = not_yet_made(data.dataset, data.data_dir, task.needs)
     if drawn is not None:
-        network_spec(options.model, checkpoint).backbone()
+        make_backbone(network_spec(options.model, checkpoint))
         logger.write(f"data: {drawn} is drawn first; what depends on it is not checked")
     else:
         # On this device a network has shapes but no numbers: it takes neither time nor memory.
@@ -130,7 +131,7 @@ def _without_download(options: Options, log: Log) -> Options:
     """`options` that start from random weights where ImageNet's would have to be fetched."""
     if options.model.load_model or options.train.weights != "imagenet":
         return options
-    published = network_spec(options.model).backbone().pretrained
+    published = make_backbone(network_spec(options.model)).pretrained
     if published is None:
         return options
     remote = classifier(published)

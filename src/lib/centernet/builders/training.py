@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from centernet.builders.data import check_joints, open_part, training_source
-from centernet.builders.detection import detector_settings, input_size, perfect_heads, run_test
+from centernet.builders.evaluation import run_test
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.builders.network import network_spec
+from centernet.builders.settings import detector_settings, input_size, perfect_heads
 from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.datasets.inspect import compare
@@ -21,8 +22,9 @@ from centernet.detectors.detector import Detector
 from centernet.geometry.view import Size
 from centernet.io.download import DownloadError
 from centernet.models.checkpoint import Checkpoint, load_weights
+from centernet.models.create import create_model
 from centernet.models.description import describe
-from centernet.models.model import CenterNet, create_model
+from centernet.models.model import CenterNet
 from centernet.models.networks.segment import recompute
 from centernet.models.pretrained import initialise
 from centernet.models.spec import ModelSpec
@@ -60,7 +62,7 @@ def make_trainer(
     model = make_network(spec, train, task)
     resolution = task.resolution(source.info, options.task)
     size = input_size(options.input, resolution, model, spec.arch)
-    description = describe(task, model, spec, network.head_conv, size, data.dataset)
+    description = describe(task, spec, model.head_conv, size, data.dataset)
     if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(options, task, model, processes)

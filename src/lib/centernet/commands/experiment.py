@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from centernet.options.field import words
 from centernet.options.options import Options
 from centernet.options.verbs import Verb
+from centernet.runtime.option import words
 
 
 @dataclass(frozen=True)

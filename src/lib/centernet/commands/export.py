@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centernet.options import groups
-from centernet.options.field import option
 from centernet.options.options import Options
 from centernet.options.verbs import Verb
+from centernet.runtime.option import option
 
 FORMATS = (
     *("onnx", "openvino", "torchscript", "exported_program", "aoti", "executorch", "litert"),

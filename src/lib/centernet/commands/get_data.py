@@ -11,11 +11,11 @@ from centernet.io.archive import unpack
 from centernet.io.download import DownloadError, fetch
 from centernet.io.meter import Log, megabytes
 from centernet.options import groups
-from centernet.options.field import option, words
 from centernet.options.flag import unknown
 from centernet.options.options import Options
 from centernet.options.verbs import Verb
 from centernet.runtime.errors import UserError
+from centernet.runtime.option import option, words
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from centernet.options import groups
-from centernet.options.field import option, words
 from centernet.options.options import Options
 from centernet.options.verbs import Verb
+from centernet.runtime.option import option, words
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centernet.options import groups
-from centernet.options.field import option, words
 from centernet.options.options import Options
 from centernet.options.verbs import Verb
+from centernet.runtime.option import option, words
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from centernet.datasets.evaluate.kitti import (
 from centernet.datasets.evaluate.kitti_labels import Labels, read_folder, read_labels, write_labels
 from centernet.datasets.inspect import Report
 from centernet.datasets.kitti_plausible import is_unknown, tell_camera, usable_labels
+from centernet.datasets.published import KITTI
 from centernet.datasets.source import Info, Source
 from centernet.io.files import read_lines, write_text
 from centernet.io.listing import is_image_name
@@ -40,17 +41,6 @@ from centernet.structures.objects import Cuboids, Objects
 if TYPE_CHECKING:
     from centernet.structures.detections import Detections
 
-KITTI = Info(
-    name="kitti",
-    class_names=("Pedestrian", "Car", "Cyclist"),
-    category_ids=(1, 2, 3),
-    provides=frozenset({"boxes", "cuboids"}),
-    # The published models were trained with ImageNet's RGB figures on BGR images; kept for them.
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    resolution=(384, 1280),
-    max_objects=50,
-)
 # Types that are no class: what looks like a class is ignored for it, DontCare for all of them, and
 # the rest is background. As published, Truck goes with Car.
 OTHER_TYPES = {

@@ -24,8 +24,9 @@ from centernet.datasets.evaluate.kitti_tracks import (
 from centernet.datasets.evaluate.track_table import write_tracks
 from centernet.datasets.evaluate.tracking import METRICS, Scores, table
 from centernet.datasets.inspect import Report, checked
-from centernet.datasets.kitti import KITTI, OTHER_TYPES
+from centernet.datasets.kitti import OTHER_TYPES
 from centernet.datasets.mot_files import numbered_images
+from centernet.datasets.published import KITTI
 from centernet.datasets.table import Table
 from centernet.datasets.table_source import TableSource
 from centernet.datasets.videos import Videos

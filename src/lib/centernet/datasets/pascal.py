@@ -11,6 +11,7 @@ from centernet.datasets.evaluate.coco import evaluate_coco
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.evaluate.voc import VOC_METRICS, evaluate_voc, write_voc_results
 from centernet.datasets.inspect import Report, checked
+from centernet.datasets.published import PASCAL_FACTS, VOC_CLASSES
 from centernet.datasets.source import Info
 from centernet.datasets.table_source import TableSource
 from centernet.datasets.voc_table import VocList, class_names_of, read_voc
@@ -19,18 +20,6 @@ from centernet.runtime.errors import UserError
 if TYPE_CHECKING:
     from centernet.structures.detections import Detections
 
-VOC_CLASSES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
-    *("train", "tvmonitor"),
-)
-# The published Pascal models were trained with ImageNet's RGB figures on BGR images; kept for them.
-PASCAL_FACTS: Mapping[str, Any] = {
-    "mean": (0.485, 0.456, 0.406),
-    "std": (0.229, 0.224, 0.225),
-    "resolution": (384, 384),
-    "max_objects": 50,
-}
 _LISTS = {
     "train": (("VOC2007", "trainval"), ("VOC2012", "trainval")),
     "val": (("VOC2007", "test"),),

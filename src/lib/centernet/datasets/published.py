@@ -5,11 +5,11 @@ A published checkpoint does not say what its classes are called or how its image
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from centernet.datasets import skeleton
-from centernet.datasets.kitti import KITTI
-from centernet.datasets.pascal import PASCAL_FACTS, VOC_CLASSES
 from centernet.datasets.source import Info
 
 COCO_CLASSES = tuple(
@@ -32,6 +32,30 @@ _COCO = Info(
     class_names=COCO_CLASSES,
     category_ids=tuple(number for number in range(1, 91) if number not in _UNUSED_IDS),
     provides=frozenset({"boxes", "masks", "extremes"}),
+)
+
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
+)
+# The published Pascal models were trained with ImageNet's RGB figures on BGR images; kept for them.
+PASCAL_FACTS: Mapping[str, Any] = {
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "resolution": (384, 384),
+    "max_objects": 50,
+}
+KITTI = Info(
+    name="kitti",
+    class_names=("Pedestrian", "Car", "Cyclist"),
+    category_ids=(1, 2, 3),
+    provides=frozenset({"boxes", "cuboids"}),
+    # The published models were trained with ImageNet's RGB figures on BGR images; kept for them.
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    resolution=(384, 1280),
+    max_objects=50,
 )
 
 PUBLISHED: dict[str, Info] = {

@@ -16,8 +16,8 @@ from centernet.geometry.view import Size, divisible, map_size
 from centernet.models.fuse import fused
 from centernet.models.inputs import IMAGE
 from centernet.models.model import CenterNet
-from centernet.models.networks.DCNv2 import DCN
 from centernet.models.networks.DCNv2.backends import describe_backend
+from centernet.models.networks.DCNv2.layer import DCN
 from centernet.models.sparse import SparseMap
 from centernet.runtime.errors import ArgumentError, UserError
 

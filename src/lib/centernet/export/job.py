@@ -18,7 +18,8 @@ from centernet.export.card import Card
 from centernet.export.parity import Parity
 from centernet.export.program import CAMERA, Program
 from centernet.geometry.view import Size
-from centernet.models.networks.DCNv2 import DCN, use_backend
+from centernet.models.networks.DCNv2.backends import use_backend
+from centernet.models.networks.DCNv2.layer import DCN
 
 DECOMPOSED = "decompose"
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, Protocol, get_type_hints
 
 from centernet import __version__
 from centernet.datasets.source import Info
 from centernet.geometry.view import Size
 from centernet.io.door import shown
 from centernet.models.described import checked_options
-from centernet.models.model import CenterNet
-from centernet.models.spec import ModelSpec
+from centernet.models.spec import HeadSpec, ModelSpec
 from centernet.runtime.errors import UserError
-from centernet.tasks import Task
 
 # The facts of a data set that the network depends on or whose names its results carry.
 _FACTS = (
@@ -23,28 +21,40 @@ _FACTS = (
 )
 
 
+class TaskFacts(Protocol):
+    """What a description tells of a task."""
+
+    name: ClassVar[str]
+
+    @property
+    def options(self) -> Any: ...
+
+    @property
+    def info(self) -> Info: ...
+
+    @property
+    def heads(self) -> Mapping[str, HeadSpec]: ...
+
+
 def describe(
-    task: Task,
-    model: CenterNet,
+    task: TaskFacts,
     arch: str | ModelSpec,
     head_conv: int,
     input_size: Size,
     dataset: str = "",
 ) -> dict[str, Any]:
-    """The description of `model`: plain values, all that `Detector` needs besides the weights.
+    """The description of a network: plain values, all that `Detector` needs besides the weights.
 
-    `arch` is its spec or its name, `head_conv` the width asked for (-1 for the default, which is
-    written as the number it stands for), `input_size` (height, width) what it is trained on,
-    `dataset` the name by which the command line opens the data.
+    `arch` is its spec or its name, `head_conv` the width that its heads have, `input_size` (height,
+    width) what it is trained on, `dataset` the name by which the command line opens the data.
     """
     spec = ModelSpec.named(arch) if isinstance(arch, str) else arch
-    width = model.backbone.head_conv if head_conv == -1 else head_conv
-    whole = spec.changed(head_conv=width, task=task.name, classes=task.info.class_names)
+    whole = spec.changed(head_conv=head_conv, task=task.name, classes=task.info.class_names)
     return {
         "task": task.name,
         "options": asdict(task.options),
         "arch": spec.arch,
-        "head_conv": width,
+        "head_conv": head_conv,
         "network": whole.plain(),
         "heads": {name: head.channels for name, head in task.heads.items()},
         **{name: getattr(task.info, name) for name in _FACTS},

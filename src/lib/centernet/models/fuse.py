@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph, Node, Tracer
 
-from centernet.models.networks.DCNv2 import DCN
+from centernet.models.networks.DCNv2.layer import DCN
 from centernet.models.networks.pooling import running_max
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d | DCN

@@ -15,8 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from centernet.models.create import create_model
 from centernet.models.inputs import blank
-from centernet.models.model import CenterNet, HeadSpec, create_model
+from centernet.models.model import CenterNet
+from centernet.models.spec import HeadSpec
 
 
 @dataclass(frozen=True)

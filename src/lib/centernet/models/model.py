@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Protocol
 
 from torch import Tensor, nn
 
 from centernet.models.inputs import IMAGE, IMAGE_ALONE, Input
-from centernet.models.networks import Backbone
+from centernet.models.networks.backbone import Backbone
 from centernet.models.networks.pooling import POOLINGS
 from centernet.models.sparse import PointHead, SparseMap
-from centernet.models.spec import ModelSpec
+from centernet.models.spec import HeadSpec
 from centernet.runtime.errors import UserError
 
 HEAT_BIAS = -2.19  # sigmoid(-2.19) = 0.1: a heat map starts out sure that there is nothing
-
-
-class HeadSpec(Protocol):
-    """What the network needs to know of a task's head."""
-
-    @property
-    def channels(self) -> int: ...
-
-    @property
-    def bias(self) -> float | None: ...
-
-    @property
-    def pooling(self) -> str | None: ...
 
 
 class CenterNet(nn.Module):
@@ -56,7 +42,7 @@ class CenterNet(nn.Module):
             head_conv = backbone.head_conv
         if head_conv < 0:
             raise UserError(f"--head_conv {head_conv}: a width, 0 for none or -1 for the usual one")
-        self.backbone = backbone
+        self.backbone, self.head_conv = backbone, head_conv
         self.poolings = nn.ModuleDict()
         self.pooling_of = {name: getattr(head, "pooling", None) for name, head in heads.items()}
         for pooling in dict.fromkeys(self.pooling_of.values()):
@@ -142,18 +128,3 @@ def channels_and_bias(name: str, head: int | HeadSpec) -> tuple[int, float | Non
     if isinstance(head, int):
         return head, HEAT_BIAS if "hm" in name else None
     return head.channels, head.bias
-
-
-def create_model(
-    arch: str | ModelSpec,
-    heads: Mapping[str, int | HeadSpec],
-    head_conv: int | None = None,
-    inputs: Mapping[str, Input] = IMAGE_ALONE,
-) -> CenterNet:
-    """The network of a spec, or of one by its name; UserError lists the names if it is unknown.
-
-    `head_conv` None leaves the width of the heads to the spec.
-    """
-    spec = ModelSpec.named(arch) if isinstance(arch, str) else arch
-    width = spec.head_conv if head_conv is None else head_conv
-    return CenterNet(spec.backbone(), heads, width, inputs)

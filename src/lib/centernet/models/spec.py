@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from centernet.models.networks import ALIASES, Backbone, create_backbone
-from centernet.models.networks.necks import NeckOptions
+from centernet.models.networks.necks.neck import NeckOptions
 from centernet.runtime.errors import UserError
 
 STRIDES = (2, 4, 8, 16)  # of output maps
 WIDEST = 65536  # channels that no layer has
+
+# Other programs' names for some of the published networks.
+ALIASES = {"large_hourglass": "hourglass", "small_hourglass": "hourglass_52"}
+
+
+class HeadSpec(Protocol):
+    """What the network needs to know of a task's head."""
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def bias(self) -> float | None: ...
+
+    @property
+    def pooling(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -72,23 +87,6 @@ class ModelSpec:
     def plain(self) -> dict[str, Any]:
         """Plain values, from which `of` makes the spec again."""
         return asdict(self)
-
-    def backbone(self) -> Backbone:
-        """The backbone, with random weights; UserError for a name or an option that is unknown."""
-        if self.neck is None and self.neck_options != NeckOptions():
-            raise UserError(
-                f"--arch {self.trunk}: its neck has no options; name a trunk and a neck, as"
-                " resnet34+fpn"
-            )
-        made = create_backbone(self.arch, options=self.neck_options, stride=self.stride)
-        if made.stride != self.stride:
-            raise UserError(
-                f"--down_ratio {self.stride}: the output maps of {self.arch} have stride"
-                f" {made.stride}; a network of a trunk and a neck, as resnet34+fpn, has a choice"
-            )
-        if self.frozen_stages:
-            made.freeze(self.frozen_stages)
-        return made
 
     def changed(self, **values: Any) -> ModelSpec:
         """The same with other values."""

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from centernet.options.field import option
+from centernet.runtime.option import option
 
 
 def _networks() -> Iterable[str]:
-    from centernet.models.networks import ALIASES, BACKBONES
+    from centernet.models.networks import BACKBONES
+    from centernet.models.spec import ALIASES
 
     return [*BACKBONES, *ALIASES]
 

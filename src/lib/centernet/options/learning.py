@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from centernet.options.field import option
+from centernet.runtime.option import option
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from centernet.options.field import option
+from centernet.runtime.option import option
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from itertools import tee
 from pathlib import Path
 
 from centernet.builders.checkpoint import named_checkpoint
-from centernet.builders.detection import make_detector, make_sketches
+from centernet.builders.detection import make_detector
 from centernet.builders.dry_run import explain_demo
+from centernet.builders.evaluation import make_sketches
 from centernet.builders.process import one_device
 from centernet.builders.tracking import make_tracker
 from centernet.detectors.detector import Detector

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from centernet.builders.checkpoint import fill_from_checkpoint, named_checkpoint
 from centernet.builders.data import open_part, renamed, tested_part
-from centernet.builders.detection import make_detector, run_budget, run_test
+from centernet.builders.detection import make_detector
 from centernet.builders.dry_run import explain_test
+from centernet.builders.evaluation import run_budget, run_test
 from centernet.builders.process import make_logger, one_device
 from centernet.builders.record import record_test
 from centernet.commands.jobs.report import report

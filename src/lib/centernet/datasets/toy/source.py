@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from centernet.datasets.coco import open_coco
-from centernet.datasets.kitti import KITTI, open_kitti_list
+from centernet.datasets.kitti import open_kitti_list
 from centernet.datasets.mot import MOT, open_mot_folder
+from centernet.datasets.published import KITTI
 from centernet.datasets.source import Source, Triple
 from centernet.datasets.toy.writer import PARTS, ensure_toy, read_stamp
 from centernet.runtime.errors import UserError

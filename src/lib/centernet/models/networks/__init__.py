@@ -14,6 +14,7 @@ from centernet.models.networks.resnet import ResNet
 from centernet.models.networks.trunks import TRUNKS, create_trunk
 from centernet.models.networks.trunks.trunk import nearest_names
 from centernet.models.networks.unet import UNet
+from centernet.models.spec import ALIASES, ModelSpec
 from centernet.runtime.errors import UserError
 
 DEPTHS = (18, 34, 50, 101, 152)
@@ -31,10 +32,7 @@ BACKBONES: dict[str, partial[Any]] = {
     "unet": partial(UNet),
 }
 
-# Other programs' names for some of them.
-ALIASES = {"large_hourglass": "hourglass", "small_hourglass": "hourglass_52"}
-
-__all__ = ["BACKBONES", "Backbone", "create_backbone"]
+__all__ = ["BACKBONES", "create_backbone", "make_backbone"]
 
 
 def create_backbone(
@@ -66,6 +64,24 @@ def create_backbone(
     if "dcn" not in build.keywords:
         raise UserError(f"architecture '{name}' has no variant with or without DCN")
     return build(dcn=dcn)
+
+
+def make_backbone(spec: ModelSpec) -> Backbone:
+    """The backbone of a spec, with random weights; UserError for what does not fit."""
+    if spec.neck is None and spec.neck_options != NeckOptions():
+        raise UserError(
+            f"--arch {spec.trunk}: its neck has no options; name a trunk and a neck, as"
+            " resnet34+fpn"
+        )
+    made = create_backbone(spec.arch, options=spec.neck_options, stride=spec.stride)
+    if made.stride != spec.stride:
+        raise UserError(
+            f"--down_ratio {spec.stride}: the output maps of {spec.arch} have stride"
+            f" {made.stride}; a network of a trunk and a neck, as resnet34+fpn, has a choice"
+        )
+    if spec.frozen_stages:
+        made.freeze(spec.frozen_stages)
+    return made
 
 
 def trunk_and_neck(name: str, options: NeckOptions, stride: int) -> Backbone:

@@ -23,7 +23,7 @@ from centernet.models.networks.backbone import (
     init_bilinear,
     init_kaiming,
 )
-from centernet.models.networks.DCNv2 import DCN
+from centernet.models.networks.DCNv2.layer import DCN
 
 WIDTHS = (16, 32, 64, 128, 256, 512)  # of levels 0 to 5, at strides 1 to 32
 FIRST = 2  # the finest level that is aggregated, at stride 4

@@ -13,7 +13,7 @@ from centernet.models.networks.backbone import (
     init_bilinear,
     init_near_zero,
 )
-from centernet.models.networks.DCNv2 import DCN
+from centernet.models.networks.DCNv2.layer import DCN
 
 WIDE, NARROW = (256, 256, 256), (256, 128, 64)  # of the upsampling steps
 

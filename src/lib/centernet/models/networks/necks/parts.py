@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from centernet.models.networks.backbone import init_bilinear
-from centernet.models.networks.DCNv2 import DCN
+from centernet.models.networks.DCNv2.layer import DCN
 
 EPSILON = 1e-6  # in the sum of the weights of a fusion
 

@@ -11,6 +11,7 @@ from centernet.export.opening import facts_of, is_exported
 from centernet.io.meter import Log
 from centernet.models.checkpoint import Checkpoint, read_checkpoint
 from centernet.models.zoo import locate
+from centernet.runtime.errors import UserError
 
 
 def find_checkpoint(
@@ -36,3 +37,10 @@ def read_checkpoint_or_file(path: Path) -> Checkpoint:
     if is_exported(path):
         return Checkpoint({}, facts_of(path), path=path)
     return read_checkpoint(path)
+
+
+def check_task(checkpoint: Checkpoint, task: str | None) -> None:
+    """Raise UserError when the checkpoint says that it is of another task than the one named."""
+    own = checkpoint.description.get("task", task)
+    if task is not None and own != task:
+        raise UserError(f"{checkpoint.name}: is of task {own}, not {task}; run {own} with it")

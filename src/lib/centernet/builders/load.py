@@ -9,17 +9,18 @@ from typing import Any
 
 import torch
 
+from centernet.builders.find import check_task, read_known
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
 from centernet.detectors.colours import Triple
 from centernet.detectors.detector import Detector
-from centernet.detectors.find import read_known
 from centernet.export.file_engine import file_detector
 from centernet.export.opening import is_exported, open_file
 from centernet.geometry.view import Size
 from centernet.models.checkpoint import Checkpoint, load_weights
+from centernet.models.create import create_model
 from centernet.models.description import describe, info_of, options_of, spec_of
-from centernet.models.model import CenterNet, create_model
+from centernet.models.model import CenterNet
 from centernet.models.spec import ModelSpec
 from centernet.models.zoo import locate
 from centernet.runtime.errors import UserError
@@ -190,13 +191,6 @@ def _named_task(checkpoint: Checkpoint, task: str | None) -> type[Task]:
     return TASKS[name]
 
 
-def check_task(checkpoint: Checkpoint, task: str | None) -> None:
-    """Raise UserError when the checkpoint says that it is of another task than the one named."""
-    own = checkpoint.description.get("task", task)
-    if task is not None and own != task:
-        raise UserError(f"{checkpoint.name}: is of task {own}, not {task}; run {own} with it")
-
-
 def load_model(
     task: Task,
     checkpoint: Checkpoint,
@@ -215,6 +209,6 @@ def load_model(
         head_conv = said.get("head_conv", -1)
     model = create_model(spec, task.heads, head_conv, task.inputs)
     size = said.get("input_size", task.resolution(task.info, task.options))
-    wanted = describe(task, model, spec, head_conv, size)
+    wanted = describe(task, spec, model.head_conv, size)
     load_weights(model, checkpoint, strict=True, wanted=wanted)
     return model

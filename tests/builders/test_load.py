@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from centernet.builders.checkpoint import open_checkpoint
+from centernet.builders.load import load_detector
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
-from centernet.detectors.load import load_detector
 from centernet.models.checkpoint import read_checkpoint, save_checkpoint
+from centernet.models.create import create_model
 from centernet.models.description import describe, info_of, options_of
-from centernet.models.model import CenterNet, create_model
+from centernet.models.model import CenterNet
 from centernet.models.published import published_key
 from centernet.opts import opts
 from centernet.runtime.errors import UserError
@@ -43,7 +44,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of ours with class-specific sizes, trained (so it says) on 64 x 96."""
     task = Ctdet(INFO, CtdetOptions(cat_spec_wh=True))
     model = network(task)
-    description = describe(task, model, "mobilenetv3", -1, (64, 96), "toy")
+    description = describe(task, "mobilenetv3", model.head_conv, (64, 96), "toy")
     return save_checkpoint(tmp_path_factory.mktemp("model") / "m.pth", model, description)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
+from centernet.models.create import create_model
 from centernet.models.lightning import spec_in
-from centernet.models.model import CenterNet, create_model
+from centernet.models.model import CenterNet
 from centernet.models.spec import ModelSpec
 from centernet.options.config import read_config
 from centernet.runtime.errors import UserError

@@ -1,0 +1,46 @@
+"""What options say of detecting, in the words of the parts that need it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from centernet.geometry.view import Size, divisible
+from centernet.models.model import CenterNet
+from centernet.options import groups
+from centernet.options.groups import Input
+from centernet.options.options import Options
+from centernet.runtime.errors import UserError
+
+
+def input_size(asked: Input, resolution: Size, model: CenterNet, arch: str) -> Size:
+    """(height, width) of the input, which the network must be able to divide."""
+    size, backbone = asked.size(resolution), model.backbone
+    if not divisible(size, backbone.pad, backbone.stride):
+        raise UserError(
+            f"input of {size[0]} x {size[1]}: height and width must be multiples of"
+            f" {backbone.pad + 1} for {arch}; set --input_res, or --input_h and --input_w"
+        )
+    return size
+
+
+def detector_settings(options: Options) -> dict[str, Any]:
+    """How a detector is to test."""
+    test, machine = options.test, options.machine
+    return {
+        "keep_res": options.input.keep_res,
+        "flip_test": test.flip_test,
+        "scales": test.test_scales,
+        "nms": test.nms,
+        "k": test.K,
+        "batch_size": options.batches.test_batch_size,
+        "amp": None if machine.amp == "none" else machine.amp,
+        "channels_last": machine.channels_last,
+        "fuse": not machine.no_fuse,
+    }
+
+
+def perfect_heads(asked: groups.Oracle) -> list[str]:
+    """The names of the oracles that --eval_oracle_... asks for."""
+    names = [f.name for f in fields(groups.Oracle) if f.name.startswith("eval_oracle_")]
+    return [name.removeprefix("eval_oracle_") for name in names if getattr(asked, name)]
