@@ -104,7 +104,7 @@ def test_weights_of_the_terms_may_be_learned(tmp_path: Any, monkeypatch: Any) ->
     task = Balanced(plain.info, plain.options)
     monkeypatch.setattr(
         "centernet.builders.training.create_model",
-        lambda spec, heads: CenterNet(TinyBackbone(), heads),
+        lambda spec, heads, inputs: CenterNet(TinyBackbone(), heads),
     )
     spec = ModelSpec("mobilenetv3", task=task.name)
     model = make_network(spec, Train(), task)

@@ -42,7 +42,8 @@ def test_a_finished_batch_is_the_whole_one(augmentation: Augmentation, workers: 
         assert light["pictures"]["image"].dtype == torch.uint8
         done = complete_on_device(light, task, 4, CPU)
         assert set(done) == set(whole)
-        torch.testing.assert_close(done.pop("inputs")["image"], whole.pop("inputs")["image"], rtol=0, atol=2e-6)
+        images = [each.pop("inputs")["image"] for each in (done, whole)]
+        torch.testing.assert_close(*images, rtol=0, atol=2e-6)
         assert all(torch.equal(done[name], whole[name]) for name in whole)
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.framing import Augmentation
@@ -59,7 +60,9 @@ def dataset(source: Source, **more) -> Dataset:
 
 
 def equal(a, b) -> bool:
-    return all(torch.equal(torch.as_tensor(a[k]), torch.as_tensor(b[k])) for k in a)
+    mine, other = tree_leaves(a), tree_leaves(b)
+    pairs = zip(mine, other, strict=True)
+    return all(torch.equal(torch.as_tensor(x), torch.as_tensor(y)) for x, y in pairs)
 
 
 def test_a_sample_depends_on_seed_epoch_and_index_alone(source):

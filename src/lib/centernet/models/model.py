@@ -66,8 +66,9 @@ class CenterNet(nn.Module):
         """Raw maps {head: (B, channels, H/stride, W/stride)}, a dict a stage.
 
         `inputs` are (B, channels, H, W) by the names of `self.inputs`; the image may come as it is
-        where it is the only one. No sigmoid has been applied. With `last_only` the list has the last stage alone: prediction
-        reads nothing else, and the heads of the earlier stages are not computed.
+        where it is the only one. No sigmoid has been applied. With `last_only` the list has
+        the last stage alone: prediction reads nothing else, and the heads of the earlier stages are
+        not computed.
         """
         features = self.features(inputs)
         first = len(features) - 1 if last_only else 0

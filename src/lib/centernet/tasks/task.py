@@ -32,6 +32,7 @@ from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TaskOptions
 
+FIELDS = frozenset(Detections.__dataclass_fields__)  # of detections; all else are columns
 Reads = Literal["map", "places", "peaks"]
 
 
@@ -224,14 +225,20 @@ class Task(ABC):
         `views` are the B windows, `calibrations` B camera matrices (3, 4) where a task needs them.
         """
         fields = self.placed(arrays, ways_back(views, map_size))
+        own = {name: fields.pop(name) for name in [*fields] if name in FIELDS}
         names = self.info.class_names
         return [
-            Detections(class_names=names, **{name: value[row] for name, value in fields.items()})
+            Detections(
+                class_names=names,
+                columns={name: value[row] for name, value in fields.items()},
+                **{name: value[row] for name, value in own.items()},
+            )
             for row in range(len(views))
         ]
 
     def placed(self, arrays: Mapping[str, NDArray], back: NDArray) -> dict[str, NDArray]:
-        """Fields of Detections, each (B, K, ...); `back` (B, 2, 3) has moved their points."""
+        """Fields and columns of Detections, each (B, K, ...); `back` (B, 2, 3) moved their points.
+        """
         fields = {name: np.asarray(arrays[name]) for name in ("scores", "classes")}
         for name in ("boxes", "keypoints", "extremes"):
             if name in arrays:

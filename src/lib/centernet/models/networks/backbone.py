@@ -44,7 +44,8 @@ class Backbone(nn.Module):
     """An image (B, 3, H, W) becomes one feature map (B, channels, H/stride, W/stride) a stage.
 
     A concrete backbone overrides the facts below that differ, and `forward`; one without a
-    `stem_shape` need not know of `beside`. H and W must be multiples of `pad + 1`. Constructors never download: `pretrained` only says what there is.
+    `stem_shape` need not know of `beside`. H and W must be multiples of `pad + 1`. Constructors
+    never download: `pretrained` only says what there is.
     """
 
     channels: int = 64
