@@ -18,9 +18,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
+
+from centernet.runtime.processor import processor_name
 
 SPAN = 1.0  # milliseconds that a measurement lasts at least
 STEADY = 0.15  # how far ratio of minima and median of ratios may lie apart
@@ -144,16 +145,9 @@ def ceilings() -> Ceilings:
 
 def machine() -> str:
     """One line: processor, threads, clock and versions."""
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass  # not Linux
     threads = torch.get_num_threads()
     clock = "CPU time" if threads == 1 else "wall time"
+    name = processor_name()
     return (
         f"{name}, {torch.backends.cpu.get_cpu_capability()}, {threads} thread(s), {clock}, "
         f"torch {torch.__version__}, Python {platform.python_version()}"

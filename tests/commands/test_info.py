@@ -59,7 +59,7 @@ def test_published_figures_stand_beside_the_same_network(
     [
         ("cdet", "did you mean ctdet?"),
         ("ctdet --arch res18", "unknown architecture 'res18'"),
-        ("ctdet --arch hourglass --input_res 96", "hourglass takes multiples of 128"),
+        ("ctdet --arch hourglass --input_res 96", "multiples of 128 for hourglass"),
         ("ctdet --dataset cocos", "did you mean coco"),
         ("ctdet --num_classes 0", "at least 1"),
         ("ctdet --input_res big", "--input_res: takes a whole number"),

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from centernet.datasets.class_lists import same_classes
 from centernet.datasets.evaluate.evaluation import Evaluation
-from centernet.datasets.joined import Joined, same_classes
+from centernet.datasets.joined import Joined
 from centernet.datasets.source import Info, Source
 from centernet.detectors.detector import Detector
 from centernet.detectors.evaluation import evaluate

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from centernet.datasets.colour import colour_table
 from centernet.datasets.framing import SquareFraming
+from centernet.datasets.pixels import looked_up
 from centernet.datasets.published import PUBLISHED
-from centernet.detectors.colours import colour_table, looked_up
 from centernet.detectors.preprocess import Preprocess, as_image, to_batch, with_mirrored
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS

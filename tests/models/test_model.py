@@ -104,14 +104,6 @@ def test_unknown_architecture_lists_the_choices() -> None:
         create_model("dla_60", HEADS)
 
 
-def test_dcn_is_an_argument() -> None:
-    with torch.device("meta"):
-        swapped, named = create_backbone("res_18", dcn=True), create_backbone("resdcn_18")
-        assert list(swapped.state_dict()) == list(named.state_dict())
-    with pytest.raises(UserError, match="'hourglass' has no variant"):
-        create_backbone("hourglass", dcn=True)
-
-
 def test_heads_are_in_the_published_order() -> None:
     plain = Plain()
     assert list(CenterNet(plain, HEADS).heads) == ["hm", "wh", "reg"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from centernet.io.files import digest_of
 from centernet.runs import provenance
-from centernet.runs.provenance import TESTED, Record, broken_seal, hardware, hash_of
+from centernet.runs.provenance import TESTED, Record, broken_seal, hardware
 from centernet.runtime.errors import UserError
 
 
@@ -93,4 +94,4 @@ def test_machine_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Quick 3000")
     assert hardware(torch.device("cuda", 0), 4) == "4 x Quick 3000"
     (tmp_path / "a").write_bytes(b"abc")
-    assert hash_of(tmp_path / "a").startswith("ba7816bf8f01cfea")
+    assert digest_of(tmp_path / "a").startswith("ba7816bf8f01cfea")

@@ -15,7 +15,7 @@ from torch import nn
 from centernet.models.checkpoint import read_checkpoint
 from centernet.models.create import create_model
 from centernet.runtime.errors import UserError
-from centernet.trains.distributed import Processes, spawn, synchronise_norms
+from centernet.trains.distributed import spawn
 from centernet.trains.loader import EpochLoader
 from centernet.trains.precision import Precision
 from centernet.trains.step import Step
@@ -98,6 +98,7 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("job", ["even", "uneven", "everything"])
 def test_two_processes_are_one_on_the_same_global_batch(
     tmp_path: Path, two_processes: Path, job: str
@@ -115,6 +116,7 @@ def test_two_processes_are_one_on_the_same_global_batch(
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_torchrun_is_one_process_too(tmp_path: Path) -> None:
     """Two processes under torchrun, resumed by one alone, end where one alone does."""
     one = make_trainer(tmp_path / "one", epochs=4, optimizer=torch.optim.SGD, rate=0.05)
@@ -146,13 +148,6 @@ def test_compiled_step_is_the_plain_step(tmp_path: Path) -> None:
     assert_close(final(plain), final(compiled))
     checkpoint = read_checkpoint(tmp_path / "compiled" / "model_last.pth")
     assert list(checkpoint.weights) == list(plain.step.model.state_dict())
-
-
-def test_synchronised_norms_need_gpus() -> None:
-    model = nn.BatchNorm2d(3)
-    assert synchronise_norms(model, Processes()) is model
-    with pytest.raises(UserError, match="synchronised BatchNorm needs GPUs"):
-        synchronise_norms(model, Processes(0, 2))
 
 
 def first_batch(batch_size: int = 4) -> tuple[Any, nn.Module, dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centernet.datasets.evaluate.rotated_iou import intersections, rotated_iou
+from centernet.datasets.evaluate.rotated_iou import intersections
 
 UNIT = [0.0, 0.0, 1.0, 1.0, 0.0]
 rectangles = st.tuples(
@@ -94,6 +94,17 @@ def test_what_holds_for_any(first, second, turn):
         return [cosine * x + sine * z, -sine * x + cosine * z, length, width, angle + turn]
 
     assert shared(turned(first), turned(second)) == pytest.approx(area, abs=1e-9)
+
+
+def rotated_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union (N, M) of every rectangle of `first` (N, 5) with all of `second`."""
+    first, second = np.reshape(first, (-1, 5)), np.reshape(second, (-1, 5))
+    count, other = len(first), len(second)
+    shared = intersections(np.repeat(first, other, axis=0), np.tile(second, (count, 1)))
+    shared = shared.reshape(count, other)
+    areas = [np.prod(np.maximum(boxes[:, 2:4], 0), axis=1) for boxes in (first, second)]
+    union = areas[0][:, None] + areas[1] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
 def test_matrix_of_all_with_all():

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from centernet.builders.record import record_test, recorded
+from centernet.io.files import digest_of
 from centernet.models.checkpoint import Checkpoint
 from centernet.options.options import Options
 from centernet.opts import opts
@@ -17,7 +18,6 @@ from centernet.runs.experiments.launch import fitted
 from centernet.runs.experiments.machine import Machine
 from centernet.runs.experiments.script import Line, Script
 from centernet.runs.logger import Logger
-from centernet.runs.provenance import hash_of
 from centernet.trains.distributed import Processes
 
 SCRIPT = """#!/usr/bin/env bash
@@ -87,7 +87,7 @@ class FabricatedRun:
         path = self.folder / "model_last.pth"
         checkpoint = Checkpoint({}, epoch=epoch, path=path)
         source = Images(range(images))
-        record_test(options, checkpoint, hash_of(path), source, metrics, torch.device("cpu"))
+        record_test(options, checkpoint, digest_of(path), source, metrics, torch.device("cpu"))
         return self
 
     def rows(self) -> list[dict]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from centernet.commands.call import call
+from centernet.io.files import digest_of
 from centernet.runs import provenance
 from centernet.runs.experiments.script import Script, read_script
 from centernet.runs.repro.table import Row, rows_of
@@ -60,7 +61,7 @@ def test_a_figure_says_where_it_comes_from(run: FabricatedRun) -> None:
     assert origin is not None
     commit, changed = provenance.commit_here()
     assert (origin.commit, origin.changed, origin.elsewhere) == (commit, changed, False)
-    assert origin.weights == provenance.hash_of(run.path("model_last.pth"))
+    assert origin.weights == digest_of(run.path("model_last.pth"))
     assert origin.hardware.endswith("threads")
     assert origin.command.startswith("test.py ctdet --exp_id small")
     assert "--flip_test" in origin.command
@@ -374,7 +375,7 @@ def test_the_command_writes_three_files(
     assert "| 55.1 | ± 0.4 | 56.01 | +0.91 | 🔴 outside the band |" in lines[3]
     content = json.loads((run.root / "exp" / "repro.json").read_text())
     assert content["rows"][0]["measured"] == pytest.approx(36.01)
-    assert content["rows"][0]["origin"]["weights"] == provenance.hash_of(run.path("model_last.pth"))
+    assert content["rows"][0]["origin"]["weights"] == digest_of(run.path("model_last.pth"))
     assert content["commit"] == provenance.commit_here()[0]
     page = Links()
     text = (run.root / "exp" / "repro.html").read_text()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from centernet.datasets import open_source
+from centernet.datasets.class_lists import counted, other_order
 from centernet.datasets.joined import Joined
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
-from centernet.models.mismatch import other_order
 from centernet.options.flag import flags_of
 from centernet.options.groups import Data
 from centernet.options.options import Options
@@ -68,7 +68,7 @@ def check_joints(task: type[Task], trained: Info, other: Info) -> None:
     In another order each would be evaluated as another.
     """
     if "keypoints" in task.needs and list(trained.joints) != list(other.joints):
-        first, second = (_counted("joints", info.joints) for info in (trained, other))
+        first, second = (counted("joints", info.joints) for info in (trained, other))
         raise UserError(
             f"the training part ({trained.name}) has {first}, the validation part ({other.name})"
             f" {second}; give both files the same 'keypoints' in the same order"
@@ -89,20 +89,15 @@ def renamed(file: str, said: Mapping[str, Any], info: Info) -> list[str]:
             raise UserError(f"{file} {problem}")
         if len(learned) == len(there):
             lines.append(
-                f"{file} learned {_counted(noun, learned)}, the data has"
-                f" {_counted(noun, there)}: each is taken for the one in its place"
+                f"{file} learned {counted(noun, learned)}, the data has"
+                f" {counted(noun, there)}: each is taken for the one in its place"
             )
         elif field == "joints":
             raise UserError(
-                f"{file} has {_counted(noun, learned)}, data set {info.name} has"
-                f" {_counted(noun, there)}; test on the joints that it was trained on"
+                f"{file} has {counted(noun, learned)}, data set {info.name} has"
+                f" {counted(noun, there)}; test on the joints that it was trained on"
             )
     return lines
-
-
-def _counted(noun: str, names: Sequence[str]) -> str:
-    shown = [*names[:6], "..."] if len(names) > 7 else names
-    return f"{len(names)} {noun} ({', '.join(shown)})"
 
 
 def training_source(data: Data, task: type[Task], logger: Logger) -> Source:

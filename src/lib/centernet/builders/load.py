@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from centernet.builders.find import check_task, read_known
+from centernet.datasets.colour import Triple
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
-from centernet.detectors.colours import Triple
 from centernet.detectors.detector import Detector
 from centernet.export.file_engine import file_detector
 from centernet.export.opening import is_exported, open_file

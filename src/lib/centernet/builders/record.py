@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from centernet.datasets.source import Source
+from centernet.io.files import digest_of
 from centernet.io.run_folder import LAST
 from centernet.models.checkpoint import Checkpoint
 from centernet.options.options import Options
-from centernet.runs.provenance import ENDED, STARTED, TESTED, Record, hardware, hash_of
+from centernet.runs.provenance import ENDED, STARTED, TESTED, Record, hardware
 from centernet.trains.distributed import Processes
 
 
@@ -32,7 +33,7 @@ def recorded(
     machine = hardware(processes.device, processes.world)
     record.add(STARTED, machine, after_epoch=epoch, **_asked(options))
     yield
-    weights = {"file": LAST, "sha256": hash_of(options.folder.last)}
+    weights = {"file": LAST, "sha256": digest_of(options.folder.last)}
     end = options.train.num_epochs if reached is None else reached()
     record.add(ENDED, machine, epoch=end, weights=weights, **_asked(options))
 
@@ -57,7 +58,7 @@ def record_test(
         weights={"file": str(checkpoint.path), "sha256": sha256},
         images=len(source),
         metrics={name: v if math.isfinite(v) else None for name, v in metrics.items()},
-        results={"file": source.results_name, "sha256": hash_of(results)},
+        results={"file": source.results_name, "sha256": digest_of(results)},
         **_asked(options),
     )
 

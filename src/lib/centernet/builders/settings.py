@@ -5,22 +5,17 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from centernet.geometry.view import Size, divisible
+from centernet.geometry.view import Size, check_divisible
 from centernet.models.model import CenterNet
 from centernet.options import groups
 from centernet.options.groups import Input
 from centernet.options.options import Options
-from centernet.runtime.errors import UserError
 
 
 def input_size(asked: Input, resolution: Size, model: CenterNet, arch: str) -> Size:
     """(height, width) of the input, which the network must be able to divide."""
     size, backbone = asked.size(resolution), model.backbone
-    if not divisible(size, backbone.pad, backbone.stride):
-        raise UserError(
-            f"input of {size[0]} x {size[1]}: height and width must be multiples of"
-            f" {backbone.pad + 1} for {arch}; set --input_res, or --input_h and --input_w"
-        )
+    check_divisible(size, backbone.pad, backbone.stride, arch)
     return size
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
+from centernet.builders.colours import starting_colours
 from centernet.builders.data import check_joints, open_part, training_source
 from centernet.builders.evaluation import run_test
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
@@ -26,7 +27,7 @@ from centernet.models.create import create_model
 from centernet.models.description import describe
 from centernet.models.model import CenterNet
 from centernet.models.networks.segment import recompute
-from centernet.models.pretrained import initialise
+from centernet.models.pretrained import initialise, take_bgr
 from centernet.models.spec import ModelSpec
 from centernet.options.flag import unknown
 from centernet.options.groups import Augment, Train
@@ -56,9 +57,9 @@ def make_trainer(
     train, network, data = options.train, options.model, options.data
     kind = TASKS[options.task_name]
     source = main_process_first(processes, lambda: training_source(data, kind, logger))
-    task = kind(source.info, options.task)
-    seed_everything(train.seed)
     spec = network_spec(network, checkpoint)
+    task = kind(starting_colours(source.info, spec, train.weights, checkpoint), options.task)
+    seed_everything(train.seed)
     model = make_network(spec, train, task)
     resolution = task.resolution(source.info, options.task)
     size = input_size(options.input, resolution, model, spec.arch)
@@ -108,11 +109,14 @@ def starting_weights(
         folder = options.root / "models"
         weights = options.train.weights
         try:
-            return initialise(model.backbone, weights, folder, options.model.offline)
+            line = initialise(model.backbone, weights, folder, options.model.offline)
         except DownloadError as error:
             if "weights" in options.given:
                 raise
             return f"backbone: random weights; --weights imagenet was not asked for, and {error}"
+        if weights == "none" or not take_bgr(model.backbone):
+            return line
+        return f"{line}; the trunk sees colours as its classifier did"
     loaded = load_weights(model, checkpoint, strict=False, wanted=description)
     return f"{checkpoint.name}: {loaded}"
 

@@ -27,6 +27,9 @@ COLOUR_VECTORS = np.array(
 GREY_WEIGHTS = np.array([0.114, 0.587, 0.299])  # of B, G, R
 
 
+Triple = tuple[float, float, float]
+
+
 @dataclass(frozen=True)
 class Colour:
     """A jitter of brightness, contrast, saturation and lighting as one affine map of the colours.
@@ -81,8 +84,8 @@ class Colour:
 
 def colour_matrix(
     image: NDArray[np.uint8],
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
+    mean: Triple,
+    std: Triple,
     colour: Colour | None = None,
 ) -> NDArray[np.float64]:
     """(3, 4) map of the colours 0 .. 255 of `image` (H, W, 3) to the network's input.
@@ -101,9 +104,17 @@ def colour_matrix(
 
 def normalise(
     image: NDArray[np.uint8],
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
+    mean: Triple,
+    std: Triple,
     colour: Colour | None = None,
 ) -> NDArray[np.float32]:
     """(H, W, 3) uint8 -> (3, H, W) float32 by its `colour_matrix`."""
     return mapped(image, colour_matrix(image, mean, std, colour))
+
+
+def colour_table(mean: Triple, std: Triple) -> NDArray[np.float32]:
+    """(3, 256) values of each channel: colours over 255, minus `mean`, over `std`."""
+    values = np.arange(256) / 255.0
+    columns = (np.asarray(one, np.float64)[:, None] for one in (mean, std))
+    middle, spread = columns
+    return ((values - middle) / spread).astype(np.float32)

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
+from centernet.datasets.class_lists import same_classes
 from centernet.datasets.plausible import usable_areas, usable_cuboids, usable_joints
 from centernet.datasets.source import Source
 from centernet.datasets.table import Table
@@ -215,11 +216,7 @@ def compare(train: Source, val: Source) -> list[str]:
 
     Raises UserError when their classes differ: a class index must mean the same in both.
     """
-    if train.info.class_names != val.info.class_names:
-        raise UserError(
-            f"the classes of the training and validation parts differ: {_difference(train, val)}; "
-            "give both the same 'categories' in the same order"
-        )
+    same_classes(train.info.class_names, val.info.class_names)
     lines = []
     if not _has_objects(train):
         lines.append("the training part has no object: nothing will be learned")
@@ -239,15 +236,3 @@ def compare(train: Source, val: Source) -> list[str]:
 
 def _has_objects(source: Source) -> bool:
     return any(len(source.objects(index)) for index in range(len(source)))
-
-
-def _difference(train: Source, val: Source) -> str:
-    ours, theirs = train.info.class_names, val.info.class_names
-    only_train = [name for name in ours if name not in theirs]
-    only_val = [name for name in theirs if name not in ours]
-    parts = [
-        f"only in {part}: {', '.join(names[:5])}"
-        for part, names in (("training", only_train), ("validation", only_val))
-        if names
-    ]
-    return "; ".join(parts) or "same names, another order"

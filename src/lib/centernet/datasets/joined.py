@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from centernet.datasets.class_lists import same_classes
 from centernet.datasets.source import Source
 from centernet.runtime.errors import UserError
 from centernet.structures.objects import Objects
@@ -73,16 +74,3 @@ class Joined(Source):
 
     def evaluate(self, results: Mapping[int | str, Detections], folder: Path) -> NoReturn:
         raise UserError("joined data sets are for training; test on one of them")
-
-
-def same_classes(first: Sequence[str], second: Sequence[str]) -> None:
-    """Raise UserError unless both parts of a data set have the same classes in the same order."""
-    if list(first) != list(second):
-        raise UserError(
-            f"the training part has {len(first)} classes ({_some(first)}) but the validation part"
-            f" {len(second)} ({_some(second)}); give both files the same categories"
-        )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -1,4 +1,7 @@
-"""Pixels of an image turned into the planes of a network's input, in one compiled pass."""
+"""Pixels of an image turned into the planes of a network's input, in one compiled pass.
+
+By a matrix where colours are jittered, for training; by a table where they are not, for testing.
+"""
 
 from __future__ import annotations
 
@@ -36,3 +39,24 @@ def _map_planes(
                     + np.float32(third[row, x]) * d
                     + shift
                 )
+
+
+def looked_up(image: NDArray[np.uint8], table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W, 3) uint8 -> (3, H, W) float32 by `table` (3, 256).
+
+    The channels of a pixel stay together in memory, as networks that run channels last want them:
+    the result is a view.
+    """
+    values = np.empty(image.shape, np.float32)
+    _look_up(np.ascontiguousarray(image).reshape(-1), table, values.reshape(-1))
+    return values.transpose(2, 0, 1)
+
+
+@njit
+def _look_up(
+    colours: NDArray[np.uint8], table: NDArray[np.float32], values: NDArray[np.float32]
+) -> None:
+    for i in range(0, len(colours), 3):
+        values[i] = table[0, colours[i]]
+        values[i + 1] = table[1, colours[i + 1]]
+        values[i + 2] = table[2, colours[i + 2]]

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from centernet.datasets.colour import Triple, colour_table
 from centernet.datasets.framing import SquareFraming
-from centernet.detectors.colours import Triple, colour_table, looked_up
+from centernet.datasets.pixels import looked_up
 from centernet.geometry.view import Size, View
 from centernet.models.inputs import IMAGE
 from centernet.runtime.errors import UserError

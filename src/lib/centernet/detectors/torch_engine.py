@@ -12,20 +12,19 @@ from torch import Tensor, nn
 from centernet.detectors.engine import Decoded, Inputs
 from centernet.detectors.preprocess import with_mirrored
 from centernet.detectors.timing import Timings
-from centernet.geometry.view import Size, divisible, map_size
+from centernet.geometry.view import Size, check_divisible, map_size
 from centernet.models.fuse import fused
 from centernet.models.inputs import IMAGE
 from centernet.models.model import CenterNet
 from centernet.models.networks.DCNv2.backends import describe_backend
 from centernet.models.networks.DCNv2.layer import DCN
 from centernet.models.sparse import SparseMap
-from centernet.runtime.errors import ArgumentError, UserError
+from centernet.runtime.errors import ArgumentError
+from centernet.runtime.half import HALVES, half_type
 
 if TYPE_CHECKING:
     from centernet.heads.head_map import Maps
     from centernet.tasks.task import Task
-
-PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchEngine:
@@ -62,12 +61,12 @@ class TorchEngine:
         fuse: bool = True,
         in_place: bool = False,
     ) -> None:
-        if amp is not None and amp not in PRECISIONS:
-            raise ArgumentError(f"amp must be None, {' or '.join(PRECISIONS)}, not {amp!r}")
+        if amp is not None and amp not in HALVES:
+            raise ArgumentError(f"amp must be None, {' or '.join(HALVES)}, not {amp!r}")
         self.task, self.flip_test = task, flip_test
         self.stride, self.pad = model.backbone.stride, model.backbone.pad
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.precision = None if amp is None else PRECISIONS[amp]
+        self.precision = None if amp is None else half_type(amp)
         self.fuse = fuse and isinstance(model, CenterNet)
         fast = channels_last or self.fuse
         self.layout = torch.channels_last if fast else torch.contiguous_format
@@ -87,12 +86,7 @@ class TorchEngine:
 
     def check(self, size: Size) -> None:
         """See `Engine.check`."""
-        if not divisible(size, self.pad, self.stride):
-            raise UserError(
-                f"input of {size[0]} x {size[1]}: height and width must be multiples of"
-                f" {self.pad + 1} for this network; set input_size (--input_res, or --input_h and"
-                " --input_w)"
-            )
+        check_divisible(size, self.pad, self.stride, "this network")
 
     def run(self, inputs: Inputs, k: int, timings: Timings) -> Decoded:
         """See `Engine.run`."""

@@ -51,18 +51,6 @@ def soft_nms(
     return np.arange(_kernels.soft(boxes, sigma, Nt, threshold, method, False, 0.0, False))
 
 
-def soft_nms_39(
-    boxes: np.ndarray,
-    sigma: float = 0.5,
-    Nt: float = 0.3,
-    threshold: float = 0.001,
-    method: int = HARD,
-) -> np.ndarray:
-    """`soft_nms` of rows that carry 17 joints: (N, 39) float32; for scripts that know this name."""
-    _check_rows(boxes, 39)
-    return soft_nms(boxes, sigma, Nt, threshold, method)
-
-
 def soft_nms_merge(
     boxes: np.ndarray,
     sigma: float = 0.5,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.geometry.affine import affine
+from centernet.runtime.errors import UserError
 
 Size = tuple[int, int]  # (height, width)
 
@@ -70,3 +71,12 @@ def divisible(size: Size, pad: int, stride: int) -> bool:
     So it is when the maps are, that is for multiples of pad + 1 and the `stride` - 1 sizes below.
     """
     return not any(side % ((pad + 1) // stride) for side in map_size(size, stride))
+
+
+def check_divisible(size: Size, pad: int, stride: int, network: str) -> None:
+    """Raise UserError, naming the `network`, where it cannot divide the input `size`."""
+    if min(size) < 1 or not divisible(size, pad, stride):
+        raise UserError(
+            f"input of {size[0]} x {size[1]}: height and width must be multiples of {pad + 1} for"
+            f" {network}; set --input_res, or --input_h and --input_w (input_size= in a program)"
+        )

@@ -45,8 +45,6 @@ class Pictures:
     named one file, not a set that happens to hold one.
     """
 
-    is_video = False
-
     def __init__(self, paths: Sequence[Path], workers: int = 1, single: bool = False) -> None:
         self.paths = list(paths)
         self.workers = workers
@@ -86,8 +84,6 @@ class Video:
     Iterate once. A camera that cannot be opened, or a file without a frame that can be decoded,
     is a UserError. Of a file that ends long before its announced end `unreadable` tells.
     """
-
-    is_video = True
 
     def __init__(self, source: str | int) -> None:
         self.label = f"camera {source}" if isinstance(source, int) else str(source)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from centernet.datasets.class_lists import other_order
 from centernet.models.published import published_key
 
 COUNTERS = "num_batches_tracked"  # absent from files older than PyTorch 0.4.1, without influence
@@ -66,16 +67,6 @@ def cause(
         _classes(comparison, described, wanted)
         or _absent_heads(comparison)
         or _other_network(comparison)
-    )
-
-
-def other_order(noun: str, theirs: Sequence[str], ours: Sequence[str]) -> str | None:
-    """What is wrong where a file and the data have the same names, but not in the same order."""
-    if theirs == ours or sorted(theirs) != sorted(ours):
-        return None
-    return (
-        f"has the {noun} in the order {', '.join(theirs)}, the data {', '.join(ours)}: each would"
-        " be taken for another; give the data's (COCO: in 'categories') the order of the checkpoint"
     )
 
 

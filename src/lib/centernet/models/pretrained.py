@@ -13,10 +13,12 @@ from torch import Tensor
 
 from centernet.io.download import DownloadError, Remote, fetch, remote_of
 from centernet.models import packaged
-from centernet.models.networks.backbone import Backbone, Pretrained
+from centernet.models.networks.backbone import Backbone, Normalisation, Pretrained, convolutions
 from centernet.models.tensor_file import SUFFIX, read_safetensors
 from centernet.runtime.errors import UserError
 
+# As the package's network learned; timm names another one for the same tensors.
+PACKAGED = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)
 CHOICES = "'imagenet', 'none', 'package' or the path of an ImageNet classifier"
 STEM = "conv_stem.weight"
 EXAMPLE = f"--arch {packaged.TRUNK}+fpn"
@@ -59,6 +61,22 @@ def initialise(
         state = read(path)
     count = copy_trunk(backbone, published, backbone.renamed(state), path)
     return f"backbone: {count} tensors from {path}"
+
+
+@torch.no_grad()
+def take_bgr(backbone: Backbone) -> bool:
+    """Let a trunk that holds a classifier's weights take B, G, R, in which order images are read.
+
+    One that learned RGB has the input channels of its first convolution exchanged: it computes what
+    it did of an image in its own order. False for other backbones, which are left as published.
+    """
+    normal = backbone.normalisation
+    if normal is None:
+        return False
+    if normal.colour == "rgb":
+        weight = next(conv.weight for conv in convolutions(backbone) if conv.in_channels == 3)
+        weight.copy_(weight.flip(1))
+    return True
 
 
 def from_package(backbone: Backbone) -> str:

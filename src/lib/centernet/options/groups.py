@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from centernet.runtime.half import HALVES
 from centernet.runtime.option import option
 
 
@@ -111,9 +112,7 @@ class Machine:
     not_cuda_benchmark: bool = option(
         False, "do not let cuDNN try its algorithms (for inputs of many sizes)"
     )
-    amp: str = option(
-        "none", "compute in half precision where it is safe", ("none", "bf16", "fp16")
-    )
+    amp: str = option("none", "compute in half precision where it is safe", ("none", *HALVES))
     channels_last: bool = option(False, "keep the channels of images and maps together in memory")
     no_fuse: bool = option(
         False,

@@ -21,9 +21,10 @@ from typing import Any
 import torch
 
 from centernet import __version__
-from centernet.io.files import digest_of, write_text
+from centernet.io.files import write_text
 from centernet.io.run_folder import EVENTS, RunFolder
 from centernet.runtime.errors import UserError
+from centernet.runtime.processor import processor_name
 
 STARTED, ENDED, TESTED = "training started", "training ended", "tested"
 
@@ -72,11 +73,6 @@ def seal(event: Mapping[str, Any], before: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def hash_of(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return digest_of(path, "sha256")
-
-
 def environment() -> Event:
     """The commit of the code and the versions."""
     commit, changed = commit_here()
@@ -113,16 +109,7 @@ def hardware(device: torch.device, count: int = 1) -> str:
     """What `count` processes, each on a device like this one, run on."""
     if device.type == "cuda":
         return f"{count} x {torch.cuda.get_device_name(device)}"
-    return f"{_processor()}, {os.cpu_count()} threads"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+    return f"{processor_name()}, {os.cpu_count()} threads"
 
 
 def _now() -> str:

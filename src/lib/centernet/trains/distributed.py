@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, multiprocessing, nn
+from torch import Tensor, multiprocessing
 
 from centernet.runtime.errors import UserError, in_words
 
@@ -95,19 +95,6 @@ def join(device: torch.device | str) -> Iterator[Processes]:
         yield Processes(rank, world, device)
     finally:
         dist.destroy_process_group()
-
-
-def synchronise_norms(model: nn.Module, processes: Processes) -> nn.Module:
-    """`model` with BatchNorm statistics taken over all processes instead of each one's share.
-
-    PyTorch offers this on GPUs only. Without it the statistics of a step are those of the local
-    share, as they were under DataParallel, and running statistics are those of the first process.
-    """
-    if processes.world == 1:
-        return model
-    if processes.device.type != "cuda":
-        raise UserError("synchronised BatchNorm needs GPUs; leave it out on the CPU")
-    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
 
 def spawn(function: Callable[..., None], args: Sequence[Any], devices: Sequence[int] | int) -> None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from centernet.runtime.errors import UserError
-
-TYPES = {"none": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+from centernet.runtime.half import HALVES, half_type
 
 
 @dataclass(frozen=True)
@@ -19,12 +18,13 @@ class Precision:
     name: str = "none"
 
     def __post_init__(self) -> None:
-        if self.name not in TYPES:
-            raise UserError(f"unknown precision {self.name!r}; choose from {', '.join(TYPES)}")
+        names = ("none", *HALVES)
+        if self.name not in names:
+            raise UserError(f"unknown precision {self.name!r}; choose from {', '.join(names)}")
 
     def autocast(self, device: torch.device) -> AbstractContextManager[None]:
         """The context in which the network runs on `device`."""
-        dtype = TYPES[self.name]
+        dtype = half_type(self.name) if self.name in HALVES else None
         return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
     def scaler(self, device: torch.device) -> torch.amp.GradScaler:

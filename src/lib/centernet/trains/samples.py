@@ -127,7 +127,7 @@ class Dataset(TorchDataset):
 
     def _pictures(self, looks: Mapping[str, Look], size: Size) -> dict[str, dict[str, NDArray]]:
         """The images as inputs or, of unfinished samples, as what they are made of."""
-        info, made = self.source.info, dict[str, dict[str, NDArray]]()
+        info, made = self.task.info, dict[str, dict[str, NDArray]]()
         for name, look in looks.items():
             canvas = look.view.warp(look.image, (size[1], size[0]))
             if self.unfinished:

@@ -2,7 +2,7 @@
 
 Every loss is a sum over a count, and the counts are taken over the whole: all parts and all
 processes. So the gradient is that of one large batch however it was cut (BatchNorm excepted, whose
-statistics are those of each part; see `distributed.synchronise_norms`).
+statistics are those of each part).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from centernet.export.job import Job
 from centernet.export.making import compared, make_job
 from centernet.export.opening import is_exported, open_file
 from centernet.export.settings import Settings
+from centernet.io.files import digest_of
 from centernet.options.options import Options
-from centernet.runs.provenance import hash_of
 from centernet.runtime.errors import UserError
 
 
@@ -61,7 +61,7 @@ def run(options: Options) -> None:
         {**checkpoint.description, "task": options.task_name},
         mean=preprocess.mean,
         std=preprocess.std,
-        sha256=hash_of(checkpoint.path),
+        sha256=digest_of(checkpoint.path),
     )
     write_compared(job, path, asked.format, settings)
     if asked.triton is not None:

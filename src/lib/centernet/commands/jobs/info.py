@@ -10,7 +10,7 @@ from typing import Any
 from centernet.commands.info import Info as Networks
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info
-from centernet.geometry.view import Size, divisible
+from centernet.geometry.view import Size, check_divisible
 from centernet.io.meter import Log
 from centernet.models.measure import cost, shapes_of
 from centernet.models.networks import BACKBONES
@@ -73,11 +73,7 @@ def row_of(arch: str, heads: Mapping[str, Any], size: Size, head_conv: int | Non
     multiple = backbone.pad + 1
     if max(size) > LARGEST:
         raise UserError(f"input of {size[0]} x {size[1]}: {LARGEST} is the longest side")
-    if min(size) < 1 or not divisible(size, backbone.pad, backbone.stride):
-        raise UserError(
-            f"input of {size[0]} x {size[1]}: {arch} takes multiples of {multiple};"
-            " --input_res, or --input_h and --input_w, name another"
-        )
+    check_divisible(size, backbone.pad, backbone.stride, arch)
     facts = {"arch": arch, "stride": backbone.stride, "multiple": multiple}
     return facts | asdict(cost(model, size))
 

@@ -10,8 +10,8 @@ from centernet.builders.evaluation import run_budget, run_test
 from centernet.builders.process import make_logger, one_device
 from centernet.builders.record import record_test
 from centernet.commands.jobs.report import report
+from centernet.io.files import digest_of
 from centernet.options.options import Options
-from centernet.runs.provenance import hash_of
 from centernet.tasks import TASKS
 
 
@@ -22,7 +22,7 @@ def run(options: Options) -> None:
         return
     checkpoint = named_checkpoint(options)
     assert checkpoint.path is not None  # a test reads it from a file
-    sha256 = hash_of(checkpoint.path)
+    sha256 = digest_of(checkpoint.path)
     options = fill_from_checkpoint(options, checkpoint, ("dataset",))
     logger = make_logger(options)
     device = one_device(options, logger)

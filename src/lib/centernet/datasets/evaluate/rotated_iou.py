@@ -28,17 +28,6 @@ def intersections(first: NDArray[np.float64], second: NDArray[np.float64]) -> ND
     return areas
 
 
-def rotated_iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union (N, M) of every rectangle of `first` (N, 5) with all of `second`."""
-    first, second = np.reshape(first, (-1, 5)), np.reshape(second, (-1, 5))
-    count, other = len(first), len(second)
-    shared = intersections(np.repeat(first, other, axis=0), np.tile(second, (count, 1)))
-    shared = shared.reshape(count, other)
-    areas = [np.prod(np.maximum(boxes[:, 2:4], 0), axis=1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-
-
 @njit
 def _cut(points: np.ndarray, count: int, out: np.ndarray, axis: int, side: float) -> int:
     """The part of a polygon where the coordinate `axis` is on the inner side of `side`."""

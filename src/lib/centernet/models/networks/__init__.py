@@ -37,16 +37,13 @@ __all__ = ["BACKBONES", "create_backbone", "make_backbone"]
 
 def create_backbone(
     name: str,
-    dcn: bool | None = None,
     *,
     options: NeckOptions | None = None,
     stride: int = 4,
 ) -> Backbone:
     """The backbone registered as `name`, or a trunk and a neck (`resnet34+fpn`), random weights.
 
-    `options` are the neck's, `stride` that of its map. `dcn` overrides whether a registered one has
-    deformable convolutions: `res_18` with True is `resdcn_18`. UserError for an unknown name, and
-    for `dcn` where the family has no such choice.
+    `options` are the neck's, `stride` that of its map. UserError for an unknown name.
     """
     name = ALIASES.get(name, name)
     if name not in BACKBONES and "+" in name:
@@ -58,12 +55,7 @@ def create_backbone(
             f" {', '.join(BACKBONES)}; or a trunk and a neck, as resnet34+fpn (trunks:"
             f" {', '.join(TRUNKS)}, tv:NAME, timm:NAME; necks: {', '.join(NECKS)})"
         )
-    build = BACKBONES[name]
-    if dcn is None:
-        return build()
-    if "dcn" not in build.keywords:
-        raise UserError(f"architecture '{name}' has no variant with or without DCN")
-    return build(dcn=dcn)
+    return BACKBONES[name]()
 
 
 def make_backbone(spec: ModelSpec) -> Backbone:

@@ -11,6 +11,28 @@ from torch import Tensor, nn
 from centernet.io.download import Remote
 from centernet.runtime.errors import UserError
 
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What a classifier's weights expect of an image: (value / 255 - mean) / std per channel.
+
+    `colour` is the order of the channels, "rgb" or "bgr", which `mean` and `std` follow.
+    """
+
+    mean: Triple = (0.485, 0.456, 0.406)
+    std: Triple = (0.229, 0.224, 0.225)
+    colour: str = "rgb"
+
+    @property
+    def bgr(self) -> tuple[Triple, Triple]:
+        """(mean, std) in the order B, G, R, in which images are read."""
+        if self.colour == "bgr":
+            return self.mean, self.std
+        (r, g, b), (x, y, z) = self.mean, self.std
+        return (b, g, r), (z, y, x)
+
 
 @dataclass(frozen=True)
 class Pretrained:
@@ -57,6 +79,7 @@ class Backbone(nn.Module):
     leaves_unused: bool = False  # has parameters that never reach the output
     pretrained: Pretrained | None = None
     stem_shape: Stem | None = None  # None: it takes an image alone
+    normalisation: Normalisation | None = None  # of its classifier; None: as the data set's
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """Feature maps of `x`, the last stage last.

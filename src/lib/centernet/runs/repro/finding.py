@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from centernet.io.files import digest_of
 from centernet.io.run_folder import EVENTS, LAST, METRICS, OPTIONS, RunFolder
 from centernet.models.zoo import ZOO
 from centernet.options.layers import parse
@@ -26,7 +27,6 @@ from centernet.runs.provenance import (
     TESTED,
     Event,
     broken_seal,
-    hash_of,
 )
 from centernet.runtime.errors import UserError
 
@@ -151,14 +151,14 @@ class Run:
         results = self.folder.file(event["results"]["file"])
         latest = [e for e in self._events if e["event"] == TESTED][-1] is event
         # Each test writes over the detections of the one before: only the last can be compared.
-        if latest and results.exists() and hash_of(results) != event["results"]["sha256"]:
+        if latest and results.exists() and digest_of(results) != event["results"]["sha256"]:
             raise NoFigure(f"{results.name} is no longer what was evaluated", suspect=True)
 
     @cached_property
     def _weights(self) -> str | None:
         """Hash of what the training has left; None if it is gone, or was never trained here."""
         path = self.folder.last
-        return hash_of(path) if self.script.training and path.exists() else None
+        return digest_of(path) if self.script.training and path.exists() else None
 
     @cached_property
     def _metrics(self) -> list[dict[str, Any]]:

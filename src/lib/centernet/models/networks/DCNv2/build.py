@@ -26,6 +26,7 @@ from filelock import FileLock
 
 from centernet.io.files import atomic_write
 from centernet.runtime.private import CACHE, cache_folder, why_not_private
+from centernet.runtime.processor import processor_lines
 
 SOURCES = Path(__file__).parent / "csrc"
 
@@ -79,12 +80,8 @@ def _key() -> str:
 
 def _processor() -> str:
     """What -march=native depends on; a home folder may be shared by unlike machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    kinds = ("model name", "flags", "Features", "CPU implementer", "CPU part")
-    return "\n".join(sorted({line for line in lines if line.startswith(kinds)}))
+    lines = processor_lines("model name", "flags", "Features", "CPU implementer", "CPU part")
+    return "\n".join(sorted(set(lines))) or platform.processor()
 
 
 def _flags() -> list[list[str]]:

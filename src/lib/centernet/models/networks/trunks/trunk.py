@@ -9,20 +9,8 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor, nn
 
-from centernet.models.networks.backbone import Pretrained
+from centernet.models.networks.backbone import Normalisation, Pretrained
 from centernet.runtime.errors import UserError
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What a classifier's weights expect of an image: (value / 255 - mean) / std per channel.
-
-    `colour` is the order of the channels, "rgb" or "bgr", which `mean` and `std` follow.
-    """
-
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    colour: str = "rgb"
 
 
 class Trunk(nn.Module):
