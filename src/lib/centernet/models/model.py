@@ -56,9 +56,9 @@ class CenterNet(nn.Module):
             self.heads[name] = backbone.make_head(channels, head_conv, bias)
         self.inputs = dict(inputs)
         self.stems = nn.ModuleDict()
-        for name, each in inputs.items():
+        for name, taken in inputs.items():
             if name != IMAGE:
-                self.stems[name] = backbone.make_stem(each.channels)
+                self.stems[name] = backbone.make_stem(taken.channels)
 
     def forward(
         self, inputs: Mapping[str, Tensor] | Tensor, last_only: bool = False
