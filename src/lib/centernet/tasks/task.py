@@ -24,7 +24,9 @@ from centernet.heads.head import Head
 from centernet.heads.head_map import Dense, Lazy, Logits, Maps, PutOff
 from centernet.heads.part import Placing
 from centernet.heads.term import Balance, Term, true_maps, weighted_sum
+from centernet.models.inputs import IMAGE_ALONE, Input
 from centernet.structures.detections import Detections
+from centernet.structures.known import Known
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TaskOptions
@@ -43,6 +45,7 @@ class Task(ABC):
     colour_jitter: ClassVar[bool] = True  # whether training varies the colours
     metric: ClassVar[str] = "AP"  # by which the best epoch is chosen; higher is better
     balance: Balance = staticmethod(weighted_sum)  # how the terms make one loss
+    inputs: Mapping[str, Input] = IMAGE_ALONE  # what the network sees; see `models/inputs.py`
 
     def __init__(self, info: Info, options: Any = None) -> None:
         self.info = info
@@ -95,6 +98,26 @@ class Task(ABC):
     def sketch(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """As `encode`, but heat maps may stand as lists of spots for `spots.drawn` to draw."""
         return self.encode(objects, size)
+
+    def remember(
+        self,
+        objects: Objects | Detections,
+        view: View,
+        size: tuple[int, int],
+        rng: np.random.Generator | None = None,
+    ) -> Known:
+        """What is known of the previous frame's `objects`, through `view` on an input of `size`.
+
+        With `rng`, in training, the task may disturb it as testing will.
+        """
+        return Known.of(objects.boxes, objects.identities, view, size)
+
+    def recall(self, known: Known) -> dict[str, NDArray[np.float32]]:
+        """The further inputs that are no images, each (channels, h, w); for training and testing.
+
+        What is `known` is of the previous frame; nothing, before there is one.
+        """
+        return {}
 
     @abstractmethod
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
