@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import log
 
 from torch import Tensor, nn
 
 from centernet.models.networks.backbone import Backbone
+from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.models.networks.pooling import POOLINGS
 from centernet.models.sparse import PointHead, SparseMap
 from centernet.models.spec import HeadSpec
@@ -20,7 +22,9 @@ class CenterNet(nn.Module):
 
     A value of `heads` is the number of output channels, or an object with `channels` and `bias`;
     a bare number gets the bias of a heat map when its name contains "hm". `head_conv` is the width
-    of the hidden layer of the heads: None or -1 for the backbone's default, 0 for no hidden layer.
+    of the hidden layer of the heads: None or -1 for the backbone's default, 0 for no hidden layer;
+    `layers` how many there are, and their norm. `prior` is the probability with which a heat map
+    starts everywhere, 0.1 as published.
     Heads whose `pooling` names one of POOLINGS see the feature map through that, one a stage.
 
     Heads are registered in the order of the published checkpoints, by which optimizer states
@@ -32,8 +36,11 @@ class CenterNet(nn.Module):
         backbone: Backbone,
         heads: Mapping[str, int | HeadSpec],
         head_conv: int | None = None,
+        layers: HeadLayers = PUBLISHED_HEAD,
+        prior: float | None = None,
     ) -> None:
         super().__init__()
+        layers.check(backbone.head_conv if head_conv in (None, -1) else head_conv)
         if head_conv is None or head_conv == -1:
             head_conv = backbone.head_conv
         if head_conv < 0:
@@ -49,7 +56,9 @@ class CenterNet(nn.Module):
         self.heads = nn.ModuleDict()
         for name in sorted(heads) if backbone.sorted_heads else heads:
             channels, bias = channels_and_bias(name, heads[name])
-            self.heads[name] = backbone.make_head(channels, head_conv, bias)
+            if bias == HEAT_BIAS and prior is not None:
+                bias = log(prior / (1 - prior))
+            self.heads[name] = backbone.make_head(channels, head_conv, bias, layers)
 
     def forward(self, x: Tensor, last_only: bool = False) -> list[dict[str, Tensor]]:
         """Raw maps {head: (B, channels, H/stride, W/stride)}, a dict a stage.
