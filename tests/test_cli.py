@@ -101,12 +101,17 @@ class TestTrain:
         assert "--batch_size is 2 now, the run had 4" in said
         assert (root / "exp" / "ctdet" / "a" / "opt.json").read_text() == before
 
+    @pytest.mark.usefixtures("pages")
     def test_resume_before_the_first_epoch_starts(
         self, root: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert train(root, "--exp_id c --resume --num_epochs 1 --num_iters 1") == 0
-        assert "nothing to resume" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "nothing to resume" in said
         assert [row["epoch"] for row in rows(root, "c") if row["phase"] == "train"] == [1]
+        page = root / "exp" / "ctdet" / "c" / "report.html"
+        assert f"report: {page}" in said
+        assert page.exists()
 
     def test_fine_tuning_killed_in_its_first_epoch_starts_from_the_same_weights(
         self, root: Path, capsys: pytest.CaptureFixture[str]
@@ -505,6 +510,7 @@ class TestConsole:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_torchrun_with_two_processes(tmp_path: Path) -> None:
     data = write_tiny_coco(tmp_path / "tiny")
     words = [*QUICK.split(), *data, "--num_epochs", "2", "--root", str(tmp_path), "--threads", "1"]

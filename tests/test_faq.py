@@ -99,6 +99,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_loading_processes_as_windows_starts_them(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     data = write_tiny_coco(tmp_path / "tiny")

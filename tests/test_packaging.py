@@ -169,7 +169,9 @@ def test_make_has_the_two_commands_of_the_readme():
 def test_make_test_runs_pytest_with_what_is_passed_on():
     planned = run(ROOT, "make", "-n", "test", "PYTEST_ARGS=-k nms")
     assert planned.returncode == 0, planned.stderr
-    assert planned.stdout.rstrip().endswith("-m pytest -k nms")
+    command = planned.stdout.splitlines()[-1]
+    assert "-m pytest -n logical " in command  # a worker a core
+    assert command.endswith(" -k nms")
 
 
 @needs_make
@@ -232,4 +234,6 @@ def test_make_in_a_folder_with_a_space(copy):
 def test_ci_runs_the_tests_of_the_makefile():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert "make test" in script.read_text(encoding="utf-8")
+    steps = script.read_text(encoding="utf-8").splitlines()
+    checks = [steps.index(f".venv/bin/{tool}") for tool in ("ruff check .", "mypy")]
+    assert max(checks) < next(n for n, step in enumerate(steps) if step.startswith("make test"))

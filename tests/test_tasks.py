@@ -142,6 +142,7 @@ def without_norms(model: CenterNet) -> CenterNet:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_two_processes_learn_as_one(root: Path, tmp_path: Path) -> None:
     spawn(learn, (root, tmp_path, 2), devices=2)
     learn(root, tmp_path, 1)

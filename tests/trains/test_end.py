@@ -11,6 +11,8 @@ import pytest
 
 from centernet.trains.distributed import _free_port
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).parents[2]
 # Registered before the group is joined, so called after all that is registered later.
 THREADS = """

@@ -98,6 +98,7 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("job", ["even", "uneven", "everything"])
 def test_two_processes_are_one_on_the_same_global_batch(
     tmp_path: Path, two_processes: Path, job: str
@@ -115,6 +116,7 @@ def test_two_processes_are_one_on_the_same_global_batch(
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_torchrun_is_one_process_too(tmp_path: Path) -> None:
     """Two processes under torchrun, resumed by one alone, end where one alone does."""
     one = make_trainer(tmp_path / "one", epochs=4, optimizer=torch.optim.SGD, rate=0.05)

@@ -137,6 +137,7 @@ def test_beside_another_run(tmp_path: Path) -> None:
     assert "+0.3123" in text  # AP 0.6123 beside 0.3
 
 
+@pytest.mark.usefixtures("pages")
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made_up(tmp_path / "exp" / "ctdet" / "a")
     assert call("report", ["ctdet", "--exp_id", "a"], tmp_path) == 0

@@ -45,6 +45,7 @@ VERBS: Registry[Verb] = Registry(
         "info": "centernet.commands.info:VERB",
         "doctor": "centernet.commands.doctor:VERB",
         "export": "centernet.commands.export:VERB",
+        "quantize": "centernet.commands.quantize:VERB",
         "get_data": "centernet.commands.get_data:VERB",
         "experiment": "centernet.commands.experiment:VERB",
         "report": "centernet.commands.report:VERB",

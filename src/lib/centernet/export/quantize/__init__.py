@@ -1,0 +1,1 @@
+"""Post-training quantisation of exported ONNX files to 8 bits."""
