@@ -58,7 +58,9 @@ def written(job: Job, path: Path) -> Any:
     return model
 
 
-@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize(
+    "name", [n if n == "ctdet" else pytest.param(n, marks=pytest.mark.slow) for n in READY]
+)
 def test_decoding_finds_what_was_planted(name: str, toy: Opened, tmp_path: Path) -> None:  # noqa: F811
     source = toy(name)
     task = TASKS[name](source.info)

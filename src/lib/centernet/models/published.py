@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+# CenterTrack's layers for the previous frame (Zhou et al., ECCV 2020), and ours.
+STEMS = {"base.pre_img_layer.": "stems.previous.", "base.pre_hm_layer.": "stems.heat."}
 PREFIXES = ("backbone.", "poolings.", "heads.")
 WRAPPERS = ("module.", "_orig_mod.")
 EXTREMENET_HEADS = {
@@ -36,6 +38,9 @@ _TRIPLET_PART = re.compile(r"(tl|br|ct)_(cnvs|heats|tags|regrs)\.")
 
 def published_key(key: str) -> str:
     """The published name of one of our keys: `heads.hm.2.weight` becomes `hm.2.weight`."""
+    for published, ours in STEMS.items():
+        if key.startswith(ours):
+            return published + key[len(ours) :]
     for prefix in PREFIXES:
         if key.startswith(prefix):
             return key[len(prefix) :]

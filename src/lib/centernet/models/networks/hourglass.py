@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from centernet.models.networks.backbone import Backbone, convolutions, fill_bias
+from centernet.models.networks.backbone import Backbone, Stem, added, convolutions, fill_bias
 from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.models.networks.segment import Segment
 from centernet.runtime.errors import UserError
@@ -109,6 +109,7 @@ class Hourglass(Backbone):
         self.channels = feature_dim
         self.pad = self.stride * 2 ** (len(dims) - 1) - 1
         self.stages = stacks
+        self.stem_shape = Stem(dim, self.stride)
         self.dim = dim
         between = range(stacks - 1)
         self.pre = Segment(Convolution(7, 3, 128, stride=2), Residual(128, dim, stride=2))
@@ -119,9 +120,9 @@ class Hourglass(Backbone):
         self.cnvs_ = nn.ModuleList([shortcut(feature_dim, dim) for _ in between])
         self.relu = nn.ReLU(inplace=True)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, feature_dim, H/4, W/4)] * stacks."""
-        x = self.pre(x)
+        x = added(self.pre(x), beside)
         features = []
         for i in range(self.stages):
             feature = self.cnvs[i](self.kps[i](x))
