@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import distance_box_iou_loss, generalized_box_iou_loss
 
 from centernet.heads.losses import Loss, Targets
 from centernet.heads.peaks import gather
@@ -38,11 +37,15 @@ def iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 def giou(boxes: Tensor, others: Tensor) -> Tensor:
     """1 - IoU + the part of the enclosing box that is in neither."""
+    from torchvision.ops import generalized_box_iou_loss  # slow to import
+
     return generalized_box_iou_loss(boxes, others)
 
 
 def diou(boxes: Tensor, others: Tensor) -> Tensor:
     """1 - IoU + the squared distance of the centres over that of the enclosing box's corners."""
+    from torchvision.ops import distance_box_iou_loss
+
     return distance_box_iou_loss(boxes, others)
 
 
@@ -143,6 +146,6 @@ def middles(index: Tensor, width: int) -> Tensor:
 
 
 def boxes_of(sides: Tensor, index: Tensor, width: int) -> Tensor:
-    """Boxes (B, K, 4) with their `sides` (B, K, 4), left top right bottom, so far from the cells."""
+    """Boxes (B, K, 4) with their `sides` (B, K, 4), left top right bottom, so far from cells."""
     middle = middles(index, width).to(sides.dtype)
     return torch.cat([middle - sides[..., :2], middle + sides[..., 2:]], dim=2)
