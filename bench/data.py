@@ -28,7 +28,7 @@ from centernet.geometry.view import View
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
 from centernet.trains.on_device import complete_on_device
-from centernet.trains.samples import Dataset
+from centernet.trains.samples import Dataset, Look
 
 NAMES = tuple(f"class {n}" for n in range(80))
 INFO = Info("made up", NAMES, tuple(range(80)), resolution=(512, 512), max_objects=128)
@@ -85,7 +85,8 @@ def old_sample(source: Pictures, index: int, view: View, jitter: tuple) -> dict[
     mean, std = np.array(INFO.mean, np.float32), np.array(INFO.std, np.float32)
     picture = samples.picture(str(source.path(index)), view, SIZE, mean, std, jitter)
     boxes, classes = source.boxes[index], source.classes[index]
-    return {"input": picture, **samples.targets(boxes, classes, view, 80, 128, MAP), "index": index}
+    targets = samples.targets(boxes, classes, view, 80, 128, MAP)
+    return {"inputs": {"image": picture}, **targets, "index": index}
 
 
 def agree(source: Pictures, whole: Dataset, light: Dataset) -> None:
@@ -97,16 +98,18 @@ def agree(source: Pictures, whole: Dataset, light: Dataset) -> None:
         colour = (colour.brightness, colour.contrast, colour.saturation)[step](alpha)
     colour = colour.lighting(noise)
     old = old_sample(source, 3, view, (order, alphas, noise))
-    image = source.image(3)
-    here = whole.see(3, image, view, SIZE, colour)
-    batch = default_collate([light.see(3, image, view, SIZE, colour)])
+    look = Look(3, source.image(3), view, colour)
+    here = whole.see(look, SIZE)
+    batch = default_collate([light.see(look, SIZE)])
     done = complete_on_device(batch, light.task, 4, torch.device("cpu"))
-    for sample in (here, {name: value[0] for name, value in done.items()}):
+    pictures = done.pop("inputs")["image"]
+    done = {name: value[0] for name, value in done.items()}
+    for sample, picture in ((here, here["inputs"]["image"]), (done, pictures[0])):
         np.testing.assert_array_equal(sample["hm"], old["hm"])
         for name in ("reg_mask", "ind", "wh", "reg"):
             np.testing.assert_allclose(sample[name], old[name], atol=1e-4, err_msg=name)
         # A mirrored image is interpolated at mirrored places: a grey level of difference.
-        np.testing.assert_allclose(sample["input"], old["input"], atol=0.03)
+        np.testing.assert_allclose(picture, old["inputs"]["image"], atol=0.03)
 
 
 def rows(short: bool, ceilings: Ceilings) -> Iterator[Row]:

@@ -42,7 +42,7 @@ def batch(images: int) -> dict[str, Tensor]:
         boxes = np.hstack([corner, corner + random.uniform(3, 20, (8, 2))]).astype(np.float32)
         targets = TASK.encode(Objects(boxes, random.integers(0, 80, 8)), (64, 64))
         picture = random.normal(size=(3, 256, 256)).astype(np.float32)
-        made.append({"input": picture, **targets, "index": index})
+        made.append({"inputs": {"image": picture}, **targets, "index": index})
     return default_collate(made)
 
 

@@ -45,7 +45,7 @@ def step(model: CenterNet, rate: float) -> Callable[[Mapping[str, Tensor]], floa
     def run(batch: Mapping[str, Tensor]) -> float:
         with use_backend("torchvision"):
             centres = batch["ind"], batch["reg_mask"]
-            stages = model(batch["input"])
+            stages = model(batch["inputs"])
             loss = torch.zeros(())
             for maps in stages:
                 loss = loss + focal(maps["hm"], batch["hm"]) / len(stages)

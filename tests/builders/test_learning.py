@@ -71,6 +71,7 @@ def test_schedules() -> None:
         make_average(Learning(ema=1.0), network("res_18"))
 
 
+@pytest.mark.slow
 def test_a_run_with_all_of_them_resumes(tmp_path: Path) -> None:
     words = [
         "train", "ctdet", "--dataset", "toy", "--root", str(tmp_path), "--exp_id", "x",

@@ -26,6 +26,7 @@ def states(findings: object) -> dict[str, str]:
     return {finding.what: finding.state for finding in findings}
 
 
+@pytest.mark.slow
 def test_a_sound_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("doctor", [], tmp_path) == 0
     said = capsys.readouterr().out

@@ -32,11 +32,13 @@ def rows(table: str, heading: str) -> list[dict[str, str]]:
     return [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:]]
 
 
+@pytest.mark.slow
 def test_the_document_is_up_to_date(content: dict[str, str]) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert filled(text, content) == text, "run: python src/tools/model_zoo.py"
 
 
+@pytest.mark.slow
 def test_every_script_and_every_file_has_its_row(content: dict[str, str]) -> None:
     figures = rows(content["figures"], FIGURES[0])
     scripts = read_scripts(ROOT / "experiments")
@@ -61,6 +63,7 @@ def test_every_script_and_every_file_has_its_row(content: dict[str, str]) -> Non
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_costs_are_those_of_info(
     content: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,7 +104,7 @@ def test_weights_of_the_terms_may_be_learned(tmp_path: Any, monkeypatch: Any) ->
     task = Balanced(plain.info, plain.options)
     monkeypatch.setattr(
         "centernet.builders.training.create_model",
-        lambda spec, heads: CenterNet(TinyBackbone(), heads),
+        lambda spec, heads, inputs: CenterNet(TinyBackbone(), heads),
     )
     spec = ModelSpec("mobilenetv3", task=task.name)
     model = make_network(spec, Train(), task)
@@ -118,7 +118,7 @@ def test_weights_of_the_terms_may_be_learned(tmp_path: Any, monkeypatch: Any) ->
     wanted = ((-first).exp() * stats["hm_loss"] + first + second) / 2
     wanted = wanted + (-second).exp() * (0.1 * stats["wh_loss"] + stats["off_loss"]) / 2
     step = Step(task, model, torch.optim.SGD(model.parameters(), 1e-2))
-    found = step([{"input": image, "index": torch.arange(2), **targets}])
+    found = step([{"inputs": {"image": image}, "index": torch.arange(2), **targets}])
     torch.testing.assert_close(found["loss"], wanted.detach(), rtol=1e-4, atol=1e-5)
     moved = [s[name].detach() for name in names]
     slope = (1 - (-first).exp() * stats["hm_loss"].detach()) / 2

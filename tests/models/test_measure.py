@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from centernet.models.inputs import IMAGE_ALONE
 from centernet.models.measure import PeakMemory, cost, flops, peak, shapes_of
 from centernet.models.networks.DCNv2 import DCN
 
@@ -17,10 +18,10 @@ class Alone(nn.Module):
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.inputs = layer, IMAGE_ALONE
 
-    def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
-        return self.layer(x)
+    def forward(self, inputs: dict[str, Tensor], last_only: bool = False) -> Tensor:
+        return self.layer(inputs["image"])
 
 
 def alone(layer: nn.Module) -> Alone:

@@ -39,16 +39,19 @@ def test_a_finished_batch_is_the_whole_one(augmentation: Augmentation, workers: 
         for unfinished in (False, True)
     ]
     for whole, light in zip(*(loader.epoch(2) for loader in loaders), strict=True):
-        assert light["image"].dtype == torch.uint8
+        assert light["pictures"]["image"].dtype == torch.uint8
         done = complete_on_device(light, task, 4, CPU)
         assert set(done) == set(whole)
-        torch.testing.assert_close(done.pop("input"), whole.pop("input"), rtol=0, atol=2e-6)
+        images = [each.pop("inputs")["image"] for each in (done, whole)]
+        torch.testing.assert_close(*images, rtol=0, atol=2e-6)
         assert all(torch.equal(done[name], whole[name]) for name in whole)
 
 
 def test_a_whole_batch_is_left_as_it_is() -> None:
-    batch = {"input": torch.rand(2, 3, 4, 4), "hm": torch.rand(2, 1, 1, 1), "index": [3, 4]}
-    done = complete_on_device(batch, make_model()[0], 4, CPU)
+    image = torch.rand(2, 3, 4, 4)
+    batch = {"hm": torch.rand(2, 1, 1, 1), "index": [3, 4]}
+    done = complete_on_device({"inputs": {"image": image}, **batch}, make_model()[0], 4, CPU)
+    assert done["inputs"]["image"] is image
     assert all(done[name] is batch[name] for name in batch)
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.framing import Augmentation
@@ -59,7 +60,9 @@ def dataset(source: Source, **more) -> Dataset:
 
 
 def equal(a, b) -> bool:
-    return all(torch.equal(torch.as_tensor(a[k]), torch.as_tensor(b[k])) for k in a)
+    mine, other = tree_leaves(a), tree_leaves(b)
+    pairs = zip(mine, other, strict=True)
+    return all(torch.equal(torch.as_tensor(x), torch.as_tensor(y)) for x, y in pairs)
 
 
 def test_a_sample_depends_on_seed_epoch_and_index_alone(source):
@@ -76,7 +79,7 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone(source):
 def test_workers_make_the_same_batches(source):
     def inputs(workers: int) -> list[torch.Tensor]:
         loader = EpochLoader(dataset(source), 2, workers=workers)
-        return [batch["input"] for batch in loader.epoch(2)]
+        return [batch["inputs"]["image"] for batch in loader.epoch(2)]
 
     for alone, shared in zip(inputs(0), inputs(2), strict=True):
         assert torch.equal(alone, shared)
@@ -87,14 +90,14 @@ def test_targets_mark_the_square_where_the_input_shows_it(source):
     sample = data[1]
     peak = np.unravel_index(int(sample["hm"][0].argmax()), (16, 16))
     centre = 4 * np.array(peak) + 2
-    bright = sample["input"].mean(0).numpy()
+    bright = sample["inputs"]["image"].mean(0).numpy()
     assert bright[centre[0], centre[1]] > bright[2, 32]
     assert sample["reg_mask"].tolist() == [1, 0, 0, 0]
 
 
 def test_keep_res_pads_the_image_to_what_the_network_divides(source):
     data = Dataset(source, TASKS["ctdet"](source.info), size=(512, 512), keep_res=True)
-    assert data[0]["input"].shape == (3, 64, 64)
+    assert data[0]["inputs"]["image"].shape == (3, 64, 64)
 
 
 def test_an_unreadable_image_is_named_and_the_next_stands_in(source, capsys):

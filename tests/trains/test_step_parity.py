@@ -68,7 +68,8 @@ def test_step_is_the_originals(case: Any, dtype: torch.dtype) -> None:
     image = recipe().make_input(params["seed"], params["input_shape"])
     assert recipe().digest(image) == params["input_digest"]
     batch = {key[6:]: torch.from_numpy(v) for key, v in case.inputs.items()}
-    batch |= {"input": torch.from_numpy(image).to(dtype), "index": torch.arange(len(image))}
+    inputs = {"image": torch.from_numpy(image).to(dtype)}
+    batch |= {"inputs": inputs, "index": torch.arange(len(image))}
     maps: dict[str, torch.Tensor] = {}
     model.register_forward_hook(lambda module, args, stages: maps.update(stages[-1]))
 

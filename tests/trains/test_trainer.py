@@ -43,7 +43,7 @@ def nan_size(sample: dict[str, Any]) -> None:
 
 
 def nan_image(sample: dict[str, Any]) -> None:
-    sample["input"][:] = float("nan")
+    sample["inputs"]["image"][:] = float("nan")
 
 
 @pytest.mark.parametrize("workers", [0, 1])

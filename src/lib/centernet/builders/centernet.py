@@ -40,7 +40,8 @@ def build_centernet(description: str | Path | Mapping[str, Any] | ModelSpec) -> 
     if name not in TASKS:
         raise UserError(f"task {name!r}: unknown; there are {', '.join(TASKS)}")
     kind = TASKS[name]
-    return create_model(spec, kind(facts_of(spec, kind.Options.default_dataset)).heads)
+    task = kind(facts_of(spec, kind.Options.default_dataset))
+    return create_model(spec, task.heads, inputs=task.inputs)
 
 
 def spec_from(values: Mapping[str, Any]) -> ModelSpec:

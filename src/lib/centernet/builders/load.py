@@ -207,7 +207,7 @@ def load_model(
         raise UserError(f"{checkpoint.name}: does not say its architecture; name it with --arch")
     if head_conv in (None, -1):
         head_conv = said.get("head_conv", -1)
-    model = create_model(spec, task.heads, head_conv)
+    model = create_model(spec, task.heads, head_conv, task.inputs)
     size = said.get("input_size", task.resolution(task.info, task.options))
     wanted = describe(task, spec, model.head_conv, size)
     load_weights(model, checkpoint, strict=True, wanted=wanted)

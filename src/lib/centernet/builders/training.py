@@ -123,7 +123,7 @@ def starting_weights(
 
 def make_network(spec: ModelSpec, train: Train, task: Task) -> CenterNet:
     """The network to train, with random weights."""
-    model = create_model(spec, task.heads)
+    model = create_model(spec, task.heads, inputs=task.inputs)
     if len(task.learners):
         model.add_module("criterion", task.learners)  # trained, moved and kept with the network
     if train.checkpoint_activations:

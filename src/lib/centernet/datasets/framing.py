@@ -26,6 +26,8 @@ class Augmentation:
     flip: float = 0.5
     colour: bool = True
     crop_chance: float = 0.5  # of the 3D task, which crops only sometimes
+    within: int = 3  # the previous frame is less than this many frames away
+    same_before: bool = False  # it is seen as this one; else shifted and scaled once more
 
 
 NO_AUGMENTATION = Augmentation(False, 0.0, 0.0, 0.0, 0.0, 0.0, False, 0.0)
@@ -94,6 +96,18 @@ class SquareFraming:
         if rng.random() < augmentation.flip:
             mirror, x = width, width - 1 - x
         return View((x, y), _plain(scale), rotation, mirror, strayed=True)
+
+    def before(self, view: View, augmentation: Augmentation, rng: np.random.Generator) -> View:
+        """A view of the previous frame beside `view` of this one: shifted and scaled once more.
+
+        As CenterTrack (Zhou et al., ECCV 2020) does, so that a still image moves too.
+        """
+        scale = np.asarray(view.scale, np.float64)
+        span = np.broadcast_to(scale, 2)
+        x = view.center[0] + float(span[0] * _stray(rng, augmentation.shift))
+        y = view.center[1] + float(span[1] * _stray(rng, augmentation.shift))
+        scale = scale * _factor(rng, augmentation.scale)
+        return replace(view, center=(x, y), scale=_plain(scale))
 
 
 class WideFraming(SquareFraming):

@@ -28,9 +28,11 @@ from centernet.detectors.timing import Timings
 from centernet.detectors.torch_engine import TorchEngine, decoded
 from centernet.geometry.view import Size, map_size
 from centernet.io.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
+from centernet.models.inputs import IMAGE, PREVIOUS
 from centernet.models.model import CenterNet
 from centernet.runtime.errors import ArgumentError, UserError
 from centernet.structures.detections import Detections
+from centernet.structures.known import Known
 from centernet.trackers.byte import ByteTracker
 
 if TYPE_CHECKING:
@@ -219,8 +221,11 @@ class Detector:
 
     def run(self, frames: Iterable[Frame] | Video | Pictures) -> Iterator[Detections]:
         """Detections of each frame, in order, computed `batch_size` frames at a time."""
-        ready = (self.prepare(f.image, f.path, load=f.seconds) for f in frames)
-        return (found for _, found in self.predict(ready))
+        return (found for _, found in self.predict(self.prepared(frames)))
+
+    def prepared(self, frames: Iterable[Frame] | Video | Pictures) -> Iterator[Ready]:
+        """Each frame, prepared for the network."""
+        return (self.prepare(f.image, f.path, load=f.seconds) for f in frames)
 
     def prepare(
         self,
@@ -238,7 +243,7 @@ class Detector:
         is truly in it, for the oracle, `index` which of the caller's images it is.
         """
         start = time.perf_counter()
-        scales = [self.preprocess(image, scale) for scale in self.scales]
+        scales = [self.alone(self.preprocess(image, scale)) for scale in self.scales]
         if self.oracle is not None and objects is not None:
             scales = [self._with_truth(self.oracle, prepared, objects) for prepared in scales]
         size = image.shape[0], image.shape[1]
@@ -246,6 +251,32 @@ class Detector:
             calibration = self.task.camera(size)
         seconds = time.perf_counter() - start
         return Ready(scales, size, path, calibration, load, seconds, index)
+
+    def alone(self, prepared: Prepared) -> Prepared:
+        """`prepared` as the first frame of a video: the frame before is itself, nothing is known.
+
+        That is what the network sees of a still image too.
+        """
+        if len(self.task.inputs) == 1:
+            return prepared
+        known = Known.nothing((prepared.shape[1], prepared.shape[2]))
+        return self._with_inputs(prepared, prepared.input, known)
+
+    def after(self, prepared: Prepared, before: Prepared, found: Detections) -> Prepared:
+        """`prepared` as the frame that follows `before`, in which `found` was found.
+
+        A frame of another size begins a video of its own.
+        """
+        if before.shape != prepared.shape:
+            return prepared
+        size = prepared.shape[1], prepared.shape[2]
+        known = self.task.remember(found, prepared.view, size)
+        return self._with_inputs(prepared, before.input, known)
+
+    def _with_inputs(self, prepared: Prepared, before: np.ndarray, known: Known) -> Prepared:
+        every = {PREVIOUS: before, **self.task.recall(known)}
+        more = {name: every[name] for name in self.task.inputs if name != IMAGE}
+        return replace(prepared, more=more)
 
     def _with_truth(self, oracle: Oracle, prepared: Prepared, objects: Objects) -> Prepared:
         size = map_size((prepared.shape[1], prepared.shape[2]), self.engine.stride)

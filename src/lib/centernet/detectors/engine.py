@@ -14,7 +14,7 @@ from centernet.detectors.timing import Timings
 from centernet.geometry.view import Size
 from centernet.heads.head_map import Maps
 
-Inputs = Mapping[str, Tensor]  # by the names of `Task.inputs`; "image" is (B, 3, H, W) float32
+Inputs = Mapping[str, Tensor]  # by the names of `Task.inputs`; each (B, channels, H, W) float32
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def evaluate(
     if len(source) == 0:
         raise UserError(f"data set {source.info.name}: no image to test on")
     unreadable: dict[int, str] = {}
-    indices, video = _in_order(source, tracker)
+    indices, video = _in_order(source, tracker, detector)
     session = Session(detector, tracker)
 
     def prepare(index: int) -> tuple[int, Ready | ImageError]:
@@ -74,12 +74,7 @@ def evaluate(
 
     results: dict[int | str, Detections] = {}
     with logger.epoch(phase, epoch, len(source)) as bar:
-        before: int | None = None
-        for number, (ready, found) in enumerate(detector.predict(readable())):
-            if number == 0 or video.get(ready.index) != before:
-                session.reset()
-            before = video.get(ready.index)
-            found = session.track(found)
+        for ready, found in session.over(readable(), lambda ready: video[ready.index]):
             results[source.image_id(ready.index)] = found
             if on_image is not None:
                 on_image(ready.index, ready, found)
@@ -108,15 +103,19 @@ def evaluate(
     return evaluation
 
 
-def _in_order(source: Source, tracker: Tracker | None) -> tuple[list[int], dict[int, int]]:
-    """The images in the order to look at them, and the video of each."""
-    if tracker is None:
-        return list(range(len(source))), {}
-    videos = source.sequences()
-    if not videos:
+def _in_order(
+    source: Source, tracker: Tracker | None, detector: Detector
+) -> tuple[list[int], dict[int, int]]:
+    """The images in the order to look at them, and the video of each.
+
+    Still images are videos of one frame, for a task that sees the previous one.
+    """
+    videos = source.sequences() if tracker or len(detector.task.inputs) > 1 else ()
+    if tracker is not None and not videos:
         raise UserError(
             f"--tracker: data set {source.info.name} has no videos, its images do not follow one"
             " another; --dataset mot or --dataset toy --part motion have"
         )
-    video = {index: place for place, frames in enumerate(videos) for index in frames}
+    frames = videos or [[index] for index in range(len(source))]
+    video = {index: place for place, each in enumerate(frames) for index in each}
     return list(video), video

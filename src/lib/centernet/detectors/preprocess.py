@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from centernet.datasets.colour import Triple, colour_table
 from centernet.datasets.framing import SquareFraming
 from centernet.datasets.pixels import looked_up
 from centernet.geometry.view import Size, View
+from centernet.models.inputs import IMAGE
 from centernet.runtime.errors import UserError
 
 
@@ -25,6 +26,7 @@ class Prepared:
 
     input: np.ndarray  # (3, h, w) float32
     view: View
+    more: Mapping[str, np.ndarray] = field(default_factory=dict)  # further inputs (c, h, w)
     truth: Mapping[str, Tensor] | None = None  # maps (C, h, w) that an oracle knows
 
     @property
@@ -106,7 +108,10 @@ def enlarged(view: View, factor: float) -> View:
 
 def batched(inputs: Sequence[Prepared]) -> dict[str, Tensor]:
     """Inputs of one shape as an engine takes them: {name: (B, channels, h, w)}."""
-    return {"image": to_batch([prepared.input for prepared in inputs])}
+    batch = {IMAGE: to_batch([prepared.input for prepared in inputs])}
+    for name in inputs[0].more:
+        batch[name] = torch.from_numpy(np.stack([prepared.more[name] for prepared in inputs]))
+    return batch
 
 
 def to_batch(inputs: Sequence[np.ndarray]) -> Tensor:

@@ -14,6 +14,7 @@ from centernet.detectors.preprocess import with_mirrored
 from centernet.detectors.timing import Timings
 from centernet.geometry.view import Size, check_divisible, map_size
 from centernet.models.fuse import fused
+from centernet.models.inputs import IMAGE
 from centernet.models.model import CenterNet
 from centernet.models.networks.DCNv2.backends import describe_backend
 from centernet.models.networks.DCNv2.layer import DCN
@@ -130,28 +131,29 @@ class TorchEngine:
         peaked: Collection[str] = (),
     ) -> Maps:
         with timings.stage("net"):
-            raw, put_off = self._raw(self._on_device(inputs["image"]), lazy)
+            raw, put_off = self._raw(self._on_device(inputs), lazy)
             maps = self.task.activate(raw, put_off, peaked)
             return self.task.merge_flip(maps) if self.flip_test else maps
 
     def _raw_shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
-        batch, _, height, width = inputs["image"].shape
+        batch, _, height, width = inputs[IMAGE].shape
         size = map_size((height, width), self.stride)
         return {name: (batch, head.channels, *size) for name, head in self.task.heads.items()}
 
-    def _on_device(self, batch: Tensor) -> Tensor:
-        """[images, mirrored images] on the device."""
-        if self.flip_test:
-            batch = with_mirrored(batch)
-        return batch.to(self.device, memory_format=self.layout)
+    def _on_device(self, inputs: Inputs) -> dict[str, Tensor]:
+        """[inputs, mirrored inputs] on the device."""
+        each = {n: with_mirrored(x) if self.flip_test else x for n, x in inputs.items()}
+        return {n: x.to(self.device, memory_format=self.layout) for n, x in each.items()}
 
     def _raw(
-        self, batch: Tensor, lazy: Collection[str]
+        self, inputs: dict[str, Tensor], lazy: Collection[str]
     ) -> tuple[dict[str, Tensor], dict[str, SparseMap]]:
         if self.fuse:
-            return self.model.last_maps(batch.to(dtype=self.precision), lazy)
+            narrowed = {name: x.to(dtype=self.precision) for name, x in inputs.items()}
+            return self.model.last_maps(narrowed, lazy)
         with self._autocast():
-            return self.model(batch, last_only=True)[-1], {}
+            seen = inputs if len(inputs) > 1 else inputs[IMAGE]
+            return self.model(seen, last_only=True)[-1], {}
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision is None:

@@ -18,6 +18,7 @@ from centernet.export.runtimes.runtime import Runtime
 from centernet.geometry.view import Size
 from centernet.heads.head_map import Maps
 from centernet.models.description import info_of, options_of
+from centernet.models.inputs import IMAGE, PREVIOUS
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS, Task
 
@@ -53,22 +54,24 @@ class FileEngine:
 
     def run(self, inputs: Inputs, k: int, timings: Timings) -> Decoded:
         """See `Engine.run`; the `k` best are those that the file was made for."""
-        card, images = self.runtime.card, inputs["image"].numpy()
-        count = len(images)
+        card, given = self.runtime.card, {name: x.numpy() for name, x in inputs.items()}
+        count = len(given[IMAGE])
         asked = card.sizes.batch or count
         parts = []
         with timings.stage("net"):
             for first in range(0, count, asked):
-                some = images[first : first + asked]
-                missing = asked - len(some)
-                some = np.concatenate([some, some[-1:].repeat(missing, 0)]) if missing else some
+                whole = first + asked <= count
+                rows = np.arange(first, first + asked).clip(max=count - 1)  # the last fills up
+                part = slice(first, first + asked) if whole else rows
+                some = {name: array[part] for name, array in given.items()}
                 parts.append(self.runtime.run(self._arrays(some)))
         arrays = {
             name: np.concatenate([part[name] for part in parts])[:count]
             for name in card.outputs
             if name not in UNUSED
         }
-        return Decoded(arrays, (images.shape[2], images.shape[3]))
+        height, width = given[IMAGE].shape[2:]
+        return Decoded(arrays, (height, width))
 
     def maps(self, inputs: Inputs, timings: Timings) -> Maps:
         """There are none: UserError."""
@@ -80,16 +83,16 @@ class FileEngine:
     def warm_up(self, inputs: Inputs, k: int) -> None:
         """Nothing: a runtime has made itself ready when it opened the file."""
 
-    def _arrays(self, images: NDArray[np.float32]) -> dict[str, NDArray]:
+    def _arrays(self, given: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray]:
         """The file's inputs; where a camera is asked for, any: what it tells is not read."""
         card = self.runtime.card
-        if card.colours_inside:
-            pictures = as_picture(images, _triple(card.mean), _triple(card.std))
-        else:
-            pictures = np.ascontiguousarray(images)
-        camera = np.repeat(np.eye(3, 4, dtype=np.float32)[None], len(images), 0)
-        every = {card.inputs[0]: pictures, CAMERA: camera}
-        return {name: every[name] for name in card.inputs}
+        made: dict[str, NDArray] = {name: np.ascontiguousarray(x) for name, x in given.items()}
+        for name in {IMAGE, PREVIOUS} & set(given):
+            if card.colours_inside:
+                made[name] = as_picture(given[name], _triple(card.mean), _triple(card.std))
+        made[card.inputs[0]] = made[IMAGE]
+        made[CAMERA] = np.repeat(np.eye(3, 4, dtype=np.float32)[None], len(made[IMAGE]), 0)
+        return {name: made[name] for name in card.inputs}
 
 
 def file_detector(

@@ -18,6 +18,7 @@ from centernet.export.card import Card
 from centernet.export.parity import Parity
 from centernet.export.program import CAMERA, Program
 from centernet.geometry.view import Size
+from centernet.models.inputs import PREVIOUS
 from centernet.models.networks.DCNv2.backends import use_backend
 from centernet.models.networks.DCNv2.layer import DCN
 
@@ -53,16 +54,22 @@ class Job:
         if not self.card.colours_inside:
             mean, std = (np.array(v, np.float32) for v in (self.card.mean, self.card.std))
             image = ((image / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
-        every = {CAMERA: np.repeat(camera[None], batch, 0)}
-        name = self.card.inputs[0]
-        return {n: np.ascontiguousarray((every | {name: image})[n]) for n in self.card.inputs}
+        every = {CAMERA: np.repeat(camera[None], batch, 0), self.card.inputs[0]: image}
+        for name, each in self.program.task.inputs.items():
+            heat = rng.random((batch, each.channels, *size), np.float32)
+            every.setdefault(name, image[::-1] if name == PREVIOUS else heat)
+        return {name: np.ascontiguousarray(every[name]) for name in self.card.inputs}
 
     @property
     def dynamic_shapes(self) -> tuple[Any, ...]:
         """The free dimensions of each input."""
         picture = self.card.sizes.dims(self.card.colours_inside)
         batch = {0: picture[0]} if 0 in picture else {}
-        return (picture, *(batch for _ in self.card.inputs[1:]))
+        sides = [dim for axis, dim in sorted(picture.items()) if axis]
+        map_of = {**batch, **dict(zip((2, 3), sides, strict=False))}
+        of = {CAMERA: batch, PREVIOUS: picture}
+        more = tuple(of.get(name, map_of) for name in self.card.inputs[1:])
+        return (picture, more) if more else (picture,)
 
     @contextmanager
     def _dcn(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,20 @@ from torch import Tensor, nn
 from centernet.export.confirmed import confirmed_scores
 from centernet.export.space import in_space
 from centernet.models.fuse import fused
+from centernet.models.inputs import IMAGE, PREVIOUS
 from centernet.models.model import CenterNet
 from centernet.tasks import Task
 
 # Leading entries of the last dimension that are x y in turn, of the arrays that decoding gives.
-POINTS = {"boxes": 4, "keypoints": 2, "extremes": 2, "centres": 2, "landmarks": 2}
-IMAGES, IMAGE, CAMERA = "images", "image", "calib"  # the names of the inputs
+POINTS = {
+    "boxes": 4,
+    "keypoints": 2,
+    "extremes": 2,
+    "centres": 2,
+    "landmarks": 2,
+    "displacements": 2,
+}
+IMAGES, CAMERA = "images", "calib"  # names of inputs: a picture in floats; others are the task's
 
 
 @dataclass(frozen=True)
@@ -40,9 +48,11 @@ class Program(nn.Module):
         flip_test: run the mirrored picture too.
         dtype: of the network; decoding is float32 always.
 
-    Call it with the picture and, where `needs_camera`, with `calib` (B, 3, 4), the camera matrix
-    for the pixels of the input. Returns the tensors named by `names`. Boxes and points are in the
-    pixels of the input, metres and radians as the task's.
+    Call it with the inputs in the order of `input_names`: the picture; further ones of the task's,
+    of which the previous picture is as this one is, others (B, channels, H, W); where
+    `needs_camera`, `calib` (B, 3, 4), the camera matrix for the pixels of the input. Returns
+    the tensors named by `output_names`. Boxes and points are in the pixels of the input, metres and
+    radians as the task's.
     """
 
     gain: Tensor
@@ -70,14 +80,15 @@ class Program(nn.Module):
 
     @property
     def needs_camera(self) -> bool:
-        """Whether a second input says what the camera is."""
+        """Whether the last input says what the camera is."""
         return not self.raw and "cuboids" in self.task.needs
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The inputs in their order."""
         picture = IMAGES if self.colours is None else IMAGE
-        return (picture, CAMERA) if self.needs_camera else (picture,)
+        further = [name for name in self.task.inputs if name != IMAGE]
+        return (picture, *further, CAMERA) if self.needs_camera else (picture, *further)
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -91,18 +102,22 @@ class Program(nn.Module):
         names += ["locations", "rotations"] if self.needs_camera else []
         return (*names, "confirmed") if "corner_scores" in names else tuple(names)
 
-    def forward(self, picture: Tensor, calib: Tensor | None = None) -> tuple[Tensor, ...]:
-        return tuple(self.named(picture, calib).values())
+    def forward(self, picture: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.named(picture, *more).values())
 
-    def named(self, picture: Tensor, calib: Tensor | None = None) -> dict[str, Tensor]:
+    def named(self, picture: Tensor, *more: Tensor) -> dict[str, Tensor]:
         """What `forward` gives, by name."""
-        x = picture
-        if self.colours is not None:
-            x = picture.permute(0, 3, 1, 2).float() * self.gain + self.shift
-        size = x.shape[2], x.shape[3]
+        given = dict(zip(self.input_names[1:], more, strict=True))
+        calib = given.pop(CAMERA, None)
+        seen = {IMAGE: picture, **given}
+        for name in (IMAGE, PREVIOUS):
+            if name in seen and self.colours is not None:
+                seen[name] = seen[name].permute(0, 3, 1, 2).float() * self.gain + self.shift
+        size = seen[IMAGE].shape[2], seen[IMAGE].shape[3]
         if self.flip_test:
-            x = torch.cat([x, x.flip(-1)])
-        raw = self.network(x.to(self.dtype))
+            seen = {name: torch.cat([x, x.flip(-1)]) for name, x in seen.items()}
+        seen = {name: x.to(self.dtype) for name, x in seen.items()}
+        raw = self.network(seen if given else seen[IMAGE])
         if self.raw:
             return {name: raw[name].float() for name in self.task.heads}
         maps = self.task.activate(raw)
@@ -126,8 +141,8 @@ class LastMaps(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return self.model(x, last_only=True)[-1]
+    def forward(self, inputs: Mapping[str, Tensor] | Tensor) -> dict[str, Tensor]:
+        return self.model(inputs, last_only=True)[-1]
 
 
 def made_ready(model: CenterNet, dtype: torch.dtype = torch.float32) -> LastMaps:

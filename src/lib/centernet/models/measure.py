@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from centernet.models.create import create_model
+from centernet.models.inputs import blank
 from centernet.models.model import CenterNet
 from centernet.models.spec import HeadSpec
 
@@ -59,7 +60,7 @@ def flops(model: CenterNet, size: tuple[int, int]) -> int:
         display=False, custom_mapping={torch.ops.centernet.deform_conv2d: deformable_flops}
     )
     with torch.no_grad(), counter:
-        model(torch.empty(1, 3, *size, device="meta"), last_only=True)
+        model(blank(model.inputs, 1, size, "meta"), last_only=True)
     return counter.get_total_flops()
 
 
@@ -79,7 +80,7 @@ def deformable_flops(
 def peak(model: CenterNet, size: tuple[int, int]) -> int:
     """Most bytes of maps alive at once while `model` tests one image of `size`."""
     with torch.no_grad(), PeakMemory() as memory:
-        model(torch.empty(1, 3, *size, device="meta"), last_only=True)
+        model(blank(model.inputs, 1, size, "meta"), last_only=True)
     return memory.most
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import log
 
 from torch import Tensor, nn
 
+from centernet.models.inputs import IMAGE, IMAGE_ALONE, Input
 from centernet.models.networks.backbone import Backbone
+from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.models.networks.pooling import POOLINGS
 from centernet.models.sparse import PointHead, SparseMap
 from centernet.models.spec import HeadSpec
@@ -20,8 +23,12 @@ class CenterNet(nn.Module):
 
     A value of `heads` is the number of output channels, or an object with `channels` and `bias`;
     a bare number gets the bias of a heat map when its name contains "hm". `head_conv` is the width
-    of the hidden layer of the heads: None or -1 for the backbone's default, 0 for no hidden layer.
+    of the hidden layer of the heads: None or -1 for the backbone's default, 0 for no hidden layer;
+    `layers` how many there are, and their norm. `prior` is the probability with which a heat map
+    starts everywhere, 0.1 as published.
     Heads whose `pooling` names one of POOLINGS see the feature map through that, one a stage.
+    `inputs` are what it sees, the image among them; each further one has a stem of its own whose
+    map is added to the backbone's first, as in "Tracking Objects as Points" (Zhou et al., 2020).
 
     Heads are registered in the order of the published checkpoints, by which optimizer states
     count: sorted by name if `backbone.sorted_heads`, else as given.
@@ -32,8 +39,12 @@ class CenterNet(nn.Module):
         backbone: Backbone,
         heads: Mapping[str, int | HeadSpec],
         head_conv: int | None = None,
+        inputs: Mapping[str, Input] = IMAGE_ALONE,
+        layers: HeadLayers = PUBLISHED_HEAD,
+        prior: float | None = None,
     ) -> None:
         super().__init__()
+        layers.check(backbone.head_conv if head_conv in (None, -1) else head_conv)
         if head_conv is None or head_conv == -1:
             head_conv = backbone.head_conv
         if head_conv < 0:
@@ -49,17 +60,37 @@ class CenterNet(nn.Module):
         self.heads = nn.ModuleDict()
         for name in sorted(heads) if backbone.sorted_heads else heads:
             channels, bias = channels_and_bias(name, heads[name])
-            self.heads[name] = backbone.make_head(channels, head_conv, bias)
+            if bias == HEAT_BIAS and prior is not None:
+                bias = log(prior / (1 - prior))
+            self.heads[name] = backbone.make_head(channels, head_conv, bias, layers)
+        self.inputs = dict(inputs)
+        self.stems = nn.ModuleDict()
+        for name, taken in inputs.items():
+            if name != IMAGE:
+                self.stems[name] = backbone.make_stem(taken.channels)
 
-    def forward(self, x: Tensor, last_only: bool = False) -> list[dict[str, Tensor]]:
+    def forward(
+        self, inputs: Mapping[str, Tensor] | Tensor, last_only: bool = False
+    ) -> list[dict[str, Tensor]]:
         """Raw maps {head: (B, channels, H/stride, W/stride)}, a dict a stage.
 
-        No sigmoid has been applied. With `last_only` the list has the last stage alone: prediction
-        reads nothing else, and the heads of the earlier stages are not computed.
+        `inputs` are (B, channels, H, W) by the names of `self.inputs`; the image may come as it is
+        where it is the only one. No sigmoid has been applied. With `last_only` the list has
+        the last stage alone: prediction reads nothing else, and the heads of the earlier stages are
+        not computed.
         """
-        features = self.backbone(x)
+        features = self.features(inputs)
         first = len(features) - 1 if last_only else 0
         return [self.stage_maps(features[stage], stage) for stage in range(first, len(features))]
+
+    def features(self, inputs: Mapping[str, Tensor] | Tensor) -> list[Tensor]:
+        """The feature maps of the backbone, the last stage last."""
+        if not self.stems:
+            return self.backbone(inputs[IMAGE] if isinstance(inputs, Mapping) else inputs)
+        if isinstance(inputs, Tensor):
+            raise ValueError(f"this network takes {', '.join(self.inputs)}, not an image alone")
+        beside = [stem(inputs[name]) for name, stem in self.stems.items()]
+        return self.backbone(inputs[IMAGE], sum(beside[1:], beside[0]))
 
     def stage_maps(self, feature: Tensor, stage: int) -> dict[str, Tensor]:
         """The raw maps that the heads of one stage make of its feature map."""
@@ -67,14 +98,14 @@ class CenterNet(nn.Module):
         return {name: self.head(name, stage)(seen[self.pooling_of[name]]) for name in self.heads}
 
     def last_maps(
-        self, x: Tensor, sparse: Collection[str] = ()
+        self, inputs: Mapping[str, Tensor] | Tensor, sparse: Collection[str] = ()
     ) -> tuple[dict[str, Tensor], dict[str, SparseMap]]:
         """The raw maps of the last stage, and those of the heads in `sparse`, computed where asked.
 
         Heads without hidden layers or of one that sees one place at a time can be put off; others
         are computed whatever `sparse` says.
         """
-        features = self.backbone(x)
+        features = self.features(inputs)
         stage = len(features) - 1
         seen = self.seen(features[stage], stage)
         maps: dict[str, Tensor] = {}

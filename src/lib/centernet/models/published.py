@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+# CenterTrack's layers for the previous frame (Zhou et al., ECCV 2020), and ours.
+STEMS = {"base.pre_img_layer.": "stems.previous.", "base.pre_hm_layer.": "stems.heat."}
 PREFIXES = ("backbone.", "poolings.", "heads.")
 WRAPPERS = ("module.", "_orig_mod.")
 EXTREMENET_HEADS = {
@@ -29,12 +31,16 @@ EXTREMENET_HEADS = {
     "b_regrs": "reg_b",
     "r_regrs": "reg_r",
 }
+CENTERFACE_PARTS = {"base": "trunk", "dla_up": "neck"}
 TRIPLET_PARTS = {"cnvs": "cnvs", "heats": "hmap", "tags": "embd", "regrs": "regs"}
 _TRIPLET_PART = re.compile(r"(tl|br|ct)_(cnvs|heats|tags|regrs)\.")
 
 
 def published_key(key: str) -> str:
     """The published name of one of our keys: `heads.hm.2.weight` becomes `hm.2.weight`."""
+    for published, ours in STEMS.items():
+        if key.startswith(ours):
+            return published + key[len(ours) :]
     for prefix in PREFIXES:
         if key.startswith(prefix):
             return key[len(prefix) :]
@@ -68,6 +74,7 @@ def our_names(weights: Mapping[str, Tensor], keys: Iterable[str]) -> dict[str, T
             _from_extremenet(published),
             _from_triplets(published),
             published.replace(".offset.", ".conv.conv_offset_mask."),  # CenterNet2's DLA
+            _from_centerface(published),
         )
         renamed[next((ours[name] for name in names if name in ours), key)] = value
     return renamed
@@ -76,6 +83,14 @@ def our_names(weights: Mapping[str, Tensor], keys: Iterable[str]) -> dict[str, T
 def _from_extremenet(name: str) -> str:
     head, dot, rest = name.partition(".")
     return EXTREMENET_HEADS.get(head, head) + dot + rest
+
+
+def _from_centerface(name: str) -> str:
+    """CenterFace.pytorch's: `base` is the trunk, `dla_up` the neck, `hm.0` a convolution."""
+    part, _, rest = name.partition(".")
+    if part == "hm":
+        return f"hm.{rest.removeprefix('0.')}"
+    return f"{CENTERFACE_PARTS.get(part, part)}.{rest}"
 
 
 def _from_triplets(name: str) -> str:

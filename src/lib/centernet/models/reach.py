@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
+from centernet.models.inputs import IMAGE_ALONE, blank
+
 
 def unreached(model: nn.Module, size: tuple[int, int]) -> set[str]:
     """Keys of `model` that reach none of its outputs when it is tested, such as a classifier.
@@ -16,8 +18,9 @@ def unreached(model: nn.Module, size: tuple[int, int]) -> set[str]:
     "meta": nothing is computed. A buffer counts as its module's parameters do.
     """
     copy = deepcopy(model).to("meta").eval().requires_grad_(True)
+    inputs = getattr(model, "inputs", IMAGE_ALONE)
     with torch.enable_grad():
-        outputs = tree_leaves(copy(torch.empty(1, 3, *size, device="meta")))
+        outputs = tree_leaves(copy(blank(inputs, 1, size, "meta")))
     reached = _leaves([out.grad_fn for out in outputs])
     silent = set()
     for prefix, module in copy.named_modules():

@@ -54,6 +54,7 @@ class Objects:
     cuboids: Cuboids | None = None
     masks: list[Any] | None = None  # COCO polygons or RLE, in pixels of the original image
     identities: NDArray[np.int64] | None = None  # (N,)
+    before: NDArray[np.float32] | None = None  # (N, 2) centres in the previous frame; see `known`
     calibration: NDArray[np.float32] | None = field(default=None)  # (3, 4) P2 of the image
     rotated: bool = False  # seen through a turned view: upright boxes are no longer tight
     zoom: float = 1.0  # how much larger than at test scale 1 things look in the view

@@ -24,12 +24,15 @@ from centernet.geometry.view import View
 from centernet.heads.head_map import Dense, Lazy, Logits, Maps, PutOff
 from centernet.heads.peaks import mirror
 from centernet.heads.term import Balance, Term, weighted_sum
+from centernet.models.inputs import IMAGE_ALONE, Input
 from centernet.models.model import HEAT_BIAS
 from centernet.structures.detections import Detections
+from centernet.structures.known import Known
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TaskOptions
 
+FIELDS = frozenset(Detections.__dataclass_fields__)  # of detections; all else are columns
 Reads = Literal["map", "places", "peaks"]
 
 
@@ -68,6 +71,7 @@ class Task(ABC):
     colour_jitter: ClassVar[bool] = True  # whether training varies the colours
     metric: ClassVar[str] = "AP"  # by which the best epoch is chosen; higher is better
     balance: Balance = staticmethod(weighted_sum)  # how the terms make one loss
+    inputs: Mapping[str, Input] = IMAGE_ALONE  # what the network sees; see `models/inputs.py`
 
     def __init__(self, info: Info, options: Any = None) -> None:
         self.info = info
@@ -120,6 +124,26 @@ class Task(ABC):
     def sketch(self, objects: Objects, size: tuple[int, int]) -> dict[str, NDArray]:
         """As `encode`, but heat maps may stand as lists of spots for `spots.drawn` to draw."""
         return self.encode(objects, size)
+
+    def remember(
+        self,
+        objects: Objects | Detections,
+        view: View,
+        size: tuple[int, int],
+        rng: np.random.Generator | None = None,
+    ) -> Known:
+        """What is known of the previous frame's `objects`, through `view` on an input of `size`.
+
+        With `rng`, in training, the task may disturb it as testing will.
+        """
+        return Known.of(objects.boxes, objects.identities, view, size)
+
+    def recall(self, known: Known) -> dict[str, NDArray[np.float32]]:
+        """The further inputs that are no images, each (channels, h, w); for training and testing.
+
+        What is `known` is of the previous frame; nothing, before there is one.
+        """
+        return {}
 
     @abstractmethod
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
@@ -201,14 +225,19 @@ class Task(ABC):
         `views` are the B windows, `calibrations` B camera matrices (3, 4) where a task needs them.
         """
         fields = self.placed(arrays, ways_back(views, map_size))
+        own = {name: fields.pop(name) for name in [*fields] if name in FIELDS}
         names = self.info.class_names
         return [
-            Detections(class_names=names, **{name: value[row] for name, value in fields.items()})
+            Detections(
+                class_names=names,
+                columns={name: value[row] for name, value in fields.items()},
+                **{name: value[row] for name, value in own.items()},
+            )
             for row in range(len(views))
         ]
 
     def placed(self, arrays: Mapping[str, NDArray], back: NDArray) -> dict[str, NDArray]:
-        """Fields of Detections, each (B, K, ...); `back` (B, 2, 3) has moved their points."""
+        """Fields and columns of Detections, (B, K, ...); `back` (B, 2, 3) moved their points."""
         fields = {name: np.asarray(arrays[name]) for name in ("scores", "classes")}
         for name in ("boxes", "keypoints", "extremes"):
             if name in arrays:

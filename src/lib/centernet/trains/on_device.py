@@ -13,10 +13,11 @@ from torch import Tensor
 
 from centernet.geometry.view import map_size
 from centernet.heads.spots import SUFFIX, drawn
+from centernet.models.inputs import IMAGE
 from centernet.tasks.task import Task
 
-INPUT = "input"
-RAW, MAPPING = "image", "colours"  # in their place in an incomplete batch
+INPUTS = "inputs"
+RAW, MAPPING = "pictures", "colours"  # in the place of images in an incomplete batch
 
 
 def complete_on_device(
@@ -24,34 +25,38 @@ def complete_on_device(
 ) -> dict[str, Any]:
     """`batch` on `device`, as `samples.Dataset` would have made it whole.
 
-    An incomplete one has `image` (B, H, W, 3) uint8 and `colours` (B, 3, 4) in place of `input`,
-    and perhaps `<name>_spots` (B, N, 4) in place of heat maps; a whole one is only moved.
+    An incomplete one has `pictures` {name: (B, H, W, 3) uint8} and `colours` {name: (B, 3, 4)} in
+    place of the images among its `inputs`, and perhaps `<name>_spots` (B, N, 4) in place of heat
+    maps; a whole one is only moved.
     """
     return {
-        **network_input(batch, device),
+        INPUTS: network_inputs(batch, device),
         **complete_targets(batch, task, stride, device),
     }
 
 
-def network_input(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """{"input": (B, 3, H, W) float32} of `batch` on `device`."""
-    if RAW not in batch:
-        return {INPUT: _moved(batch[INPUT], device)}
-    return {INPUT: map_colours(_moved(batch[RAW], device), _moved(batch[MAPPING], device))}
+def network_inputs(batch: dict[str, Any], device: torch.device) -> dict[str, Tensor]:
+    """The inputs of `batch` by name, (B, channels, H, W) float32, on `device`."""
+    whole = {name: _moved(value, device) for name, value in batch[INPUTS].items()}
+    colours = batch.get(MAPPING, {})
+    for name, picture in batch.get(RAW, {}).items():
+        whole[name] = map_colours(_moved(picture, device), _moved(colours[name], device))
+    return whole
 
 
 def complete_targets(
     batch: dict[str, Any], task: Task, stride: int, device: torch.device
 ) -> dict[str, Any]:
-    """All of `batch` but the network's input, on `device`, with heat maps drawn there."""
+    """All of `batch` but the network's inputs, on `device`, with heat maps drawn there."""
     targets = {
         name: _moved(value, device)
         for name, value in batch.items()
-        if name not in (INPUT, RAW, MAPPING) and not name.endswith(SUFFIX)
+        if name not in (INPUTS, RAW, MAPPING) and not name.endswith(SUFFIX)
     }
     if RAW not in batch:
         return targets
-    size = map_size((batch[RAW].shape[1], batch[RAW].shape[2]), stride)
+    picture = batch[RAW][IMAGE]
+    size = map_size((picture.shape[1], picture.shape[2]), stride)
     channels = {name: head.channels for name, head in task.heads.items()}
     spots = {name: value for name, value in batch.items() if name.endswith(SUFFIX)}
     return {**targets, **drawn(spots, channels, size, device)}

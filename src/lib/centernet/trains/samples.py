@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,32 @@ from torch.utils.data import Dataset as TorchDataset
 from centernet.datasets.colour import Colour, colour_matrix, normalise
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.datasets.source import Source
-from centernet.geometry.view import Size, map_size
+from centernet.geometry.view import Size, View, map_size
 from centernet.io.image import ImageError
+from centernet.models.inputs import IMAGE, PREVIOUS
 from centernet.runtime.errors import UserError
+from centernet.structures.known import Known
+from centernet.structures.objects import Objects
 from centernet.tasks.task import Task
+from centernet.trains.on_device import INPUTS, MAPPING, RAW
+
+
+@dataclass(frozen=True)
+class Look:
+    """One image of a source as a sample sees it."""
+
+    index: int
+    image: NDArray[np.uint8]  # (H, W, 3) BGR
+    view: View
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True)
+class Before:
+    """The previous frame of a sample, and what the network is told of its objects."""
+
+    look: Look
+    known: Known
 
 
 class Dataset(TorchDataset):
@@ -24,9 +48,10 @@ class Dataset(TorchDataset):
     A sample depends only on (seed, epoch, index): not on the worker that makes it, nor on the
     samples made before. That is what makes a resumed run equal to one that never stopped.
 
-    A sample is {"input": (3, H, W) float32, "index": int, and the task's targets}. With
-    `unfinished` the arithmetic is left to `trains.finish`: "image" (H, W, 3) uint8 and "colours"
-    (3, 4) float32 stand for the input, and lists of spots for heat maps.
+    A sample is {"inputs": {name: (channels, H, W) float32}, "index": int, and the task's targets}.
+    With `unfinished` the arithmetic is left to `trains.on_device`: "pictures" {name: (H, W, 3)
+    uint8} and "colours" {name: (3, 4) float32} stand for the images, and lists of spots for heat
+    maps.
 
     An image that cannot be read is named once, over all workers and epochs, and the next one stands
     in for it; of a source that is strict it stops training.
@@ -70,26 +95,83 @@ class Dataset(TorchDataset):
         view, size = framing.whole(shape, self.size, pad=self.pad, keep_res=self.keep_res)
         if self.augmentation is not NO_AUGMENTATION:
             view = framing.train(shape, view, self.augmentation, rng, size)
-        jitter = self.augmentation.colour and self.task.colour_jitter
-        colour = Colour.draw(rng) if jitter else None
-        return self.see(index, image, view, size, colour)
+        look = Look(index, image, view, self._colour(rng))
+        before = None if list(self.task.inputs) == [IMAGE] else self._before(look, size, rng)
+        return self.see(look, size, before)
 
-    def see(
-        self, index: int, image: NDArray[np.uint8], view: Any, size: Size, colour: Colour | None
-    ) -> dict[str, Any]:
-        """The sample of `image` in a given view: no draw is left to make."""
-        info, seen = self.source.info, self.task.info
-        canvas = view.warp(image, (size[1], size[0]))
-        height, width = map_size(size, self.stride)
-        objects = self.source.objects(index).warp(view, (width, height), info.flip_pairs)
-        if self.unfinished:
-            mapping = colour_matrix(canvas, seen.mean, seen.std, colour).astype(np.float32)
-            arrays = {"image": canvas, "colours": mapping}
-            arrays |= self.task.sketch(objects, (height, width))
-        else:
-            arrays = {"input": normalise(canvas, seen.mean, seen.std, colour)}
-            arrays |= self.task.encode(objects, (height, width))
-        return {**{name: torch.from_numpy(array) for name, array in arrays.items()}, "index": index}
+    def see(self, look: Look, size: Size, before: Before | None = None) -> dict[str, Any]:
+        """The sample of one look at an image on an input of `size`: no draw is left to make.
+
+        `before` is the look at the previous frame, for tasks that see it.
+        """
+        size_map = map_size(size, self.stride)
+        objects = self.source.objects(look.index)
+        seen = objects.warp(look.view, size_map[::-1], self.source.info.flip_pairs)
+        looks, more = {IMAGE: look}, {}
+        if before is not None:
+            identities = identities_of(objects)
+            seen = replace(seen, before=before.known.places_of(identities, size_map))
+            looks[PREVIOUS] = before.look
+            more = self.task.recall(before.known)
+        arrays = self._pictures({n: looks[n] for n in looks if n in self.task.inputs}, size)
+        inputs = arrays.setdefault(INPUTS, {})
+        inputs.update({name: more[name] for name in more if name in self.task.inputs})
+        encode = self.task.sketch if self.unfinished else self.task.encode
+        tensors = {
+            name: {n: torch.from_numpy(array) for n, array in group.items()}
+            for name, group in arrays.items()
+        }
+        targets = encode(seen, size_map)
+        return {**tensors, **{n: torch.from_numpy(v) for n, v in targets.items()},
+                "index": look.index}  # fmt: skip
+
+    def _pictures(self, looks: Mapping[str, Look], size: Size) -> dict[str, dict[str, NDArray]]:
+        """The images as inputs or, of unfinished samples, as what they are made of."""
+        info, made = self.task.info, dict[str, dict[str, NDArray]]()
+        for name, look in looks.items():
+            canvas = look.view.warp(look.image, (size[1], size[0]))
+            if self.unfinished:
+                mapping = colour_matrix(canvas, info.mean, info.std, look.colour)
+                made.setdefault(RAW, {})[name] = canvas
+                made.setdefault(MAPPING, {})[name] = mapping.astype(np.float32)
+            else:
+                made.setdefault(INPUTS, {})[name] = normalise(
+                    canvas, info.mean, info.std, look.colour
+                )
+        return made
+
+    def _colour(self, rng: np.random.Generator) -> Colour | None:
+        jitter = self.augmentation.colour and self.task.colour_jitter
+        return Colour.draw(rng) if jitter else None
+
+    def _before(self, look: Look, size: Size, rng: np.random.Generator) -> Before:
+        """The previous frame of a look: of a video another frame, of a still image itself."""
+        training = self.augmentation is not NO_AUGMENTATION
+        index = self.source.previous(
+            look.index, rng if training else None, self.augmentation.within
+        )
+        view, image = look.view, look.image
+        moved = index is not None and index != look.index
+        index = look.index if index is None else index
+        if training and not (moved and self.augmentation.same_before):
+            view = self.task.framing.before(view, self.augmentation, rng)
+        if moved:
+            image = self._image_of(index, look)
+        colour = self._colour(rng) if PREVIOUS in self.task.inputs else None
+        objects = self.source.objects(index)
+        told = replace(objects, identities=identities_of(objects))
+        known = self.task.remember(told, view, size, rng if training else None)
+        return Before(Look(index, image, view, colour), known)
+
+    def _image_of(self, index: int, look: Look) -> NDArray[np.uint8]:
+        """The image of the frame before, or this one where it cannot be read."""
+        if PREVIOUS not in self.task.inputs:
+            return look.image
+        try:
+            return self.source.image(index)
+        except ImageError as error:
+            self.source.drop_image(index, error)
+            return look.image
 
     def _readable(self, index: int) -> tuple[int, NDArray[np.uint8]]:
         for step in range(len(self)):
@@ -99,3 +181,10 @@ class Dataset(TorchDataset):
             except ImageError as error:
                 self.source.drop_image(chosen, error)
         raise UserError(f"data set {self.source.info.name}: not one image can be read")
+
+
+def identities_of(objects: Objects) -> NDArray[np.int64]:
+    """(N,) the identities; of images without, an object's place in the list, which is its own."""
+    if objects.identities is None:
+        return np.arange(len(objects))
+    return objects.identities

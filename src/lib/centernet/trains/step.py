@@ -7,7 +7,7 @@ statistics are those of each part).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -20,7 +20,7 @@ from centernet.tasks.task import Task
 from centernet.trains.average import Average
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.loader import Batch
-from centernet.trains.on_device import complete_targets, network_input
+from centernet.trains.on_device import complete_targets, network_inputs
 from centernet.trains.precision import Precision
 
 
@@ -75,28 +75,28 @@ class Step:
     def __call__(self, parts: Sequence[Batch]) -> dict[str, Tensor]:
         """Take one step; return {"loss": ..., stat: ...} of the whole batch, detached, float32.
 
-        A batch holds `input` (B, 3, H, W), `index` (B,) and the targets of the task, or what
-        `on_device.complete_on_device` makes that of.
+        A batch holds `inputs` by the names of `task.inputs`, (B, channels, H, W) each, `index` (B,)
+        and the targets of the task, or what `on_device.complete_on_device` makes that of.
         """
         targets = [self._targets(part) for part in parts]  # of all: they are counted first
         counts = self._counts(targets)
         self.optimizer.zero_grad(set_to_none=True)
         stats: dict[str, Tensor] = {}
         for number, part in enumerate(parts, start=1):
-            learnt = {**self._input(part), **targets[number - 1]}
+            inputs, wanted = self._inputs(part), targets[number - 1]
             with self._gradients_summed(last=number == len(parts)):
-                for name, value in self._backward(learnt, counts).items():
+                for name, value in self._backward(inputs, wanted, counts).items():
                     stats[name] = stats[name] + value if name in stats else value
         self._update()
         return self._over_processes(stats)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of a batch of this process by itself, without learning from it."""
-        batch = {**self._input(batch), **self._targets(batch)}
+        inputs, targets = self._inputs(batch), self._targets(batch)
         with torch.no_grad(), self.precision.autocast(self.processes.device):
-            stages = self.kept(batch["input"])
+            stages = self.kept(inputs)
         judge = self.task if self.oracle is None else self.oracle
-        return judge.loss(stages, batch)
+        return judge.loss(stages, targets)
 
     def _counts(self, targets: Sequence[Batch]) -> list[Tensor]:
         """What the losses of the whole batch are divided by, (T,) for each term."""
@@ -106,10 +106,12 @@ class Step:
         total = self.processes.sum(total.to(self.processes.device))
         return list(total.split(sizes))
 
-    def _backward(self, part: Batch, counts: Sequence[Tensor]) -> dict[str, Tensor]:
+    def _backward(
+        self, inputs: Mapping[str, Tensor], targets: Batch, counts: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
         with self.precision.autocast(self.processes.device):
-            stages = self.network(part["input"])
-        stats = self.task.loss(stages, part, counts)
+            stages = self.network(inputs)
+        stats = self.task.loss(stages, targets, counts)
         # The processes' gradients are averaged where shares of a whole have to be added.
         self.scaler.scale(stats["loss"] * self.processes.world).backward()
         return {name: value.detach().float() for name, value in stats.items()}
@@ -132,8 +134,8 @@ class Step:
         total = self.processes.sum(torch.stack(list(stats.values())))
         return dict(zip(stats, total.unbind(), strict=True))
 
-    def _input(self, batch: Batch) -> Batch:
-        moved = network_input(batch, self.processes.device)
+    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
+        moved = network_inputs(batch, self.processes.device)
         return {name: x.contiguous(memory_format=self.memory_format) for name, x in moved.items()}
 
     def _targets(self, batch: Batch) -> Batch:

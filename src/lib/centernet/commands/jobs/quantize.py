@@ -34,11 +34,11 @@ from centernet.export.quantize.reach import Reach
 from centernet.export.quantize.report import Report, Row, latencies
 from centernet.export.quantize.sensitivity import by_layer, left_in_float, sqnr
 from centernet.export.settings import Settings
+from centernet.io.files import digest_of
 from centernet.io.stream import open_stream
 from centernet.options.flag import unknown
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
-from centernet.runs.provenance import hash_of
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
 
@@ -160,7 +160,7 @@ def _job(
         {**said, "task": options.task_name},
         mean=preprocess.mean,
         std=preprocess.std,
-        sha256=hash_of(path),
+        sha256=digest_of(path),
     )
 
 

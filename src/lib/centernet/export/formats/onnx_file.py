@@ -18,6 +18,7 @@ from centernet.export.program import CAMERA
 from centernet.export.rules import faults, tensorrt_faults
 from centernet.export.settings import Settings
 from centernet.io.files import atomic_write
+from centernet.models.inputs import PREVIOUS
 from centernet.runtime.errors import UserError
 
 DCN_OPSET = 19  # the first with DeformConv
@@ -50,8 +51,8 @@ def trtexec_line(card: Card, path: Path) -> str:
     def shapes(count: int, size: tuple[int, int]) -> str:
         h, w = size
         picture = f"{count}x{h}x{w}x3" if card.colours_inside else f"{count}x3x{h}x{w}"
-        every = {card.inputs[0]: picture, CAMERA: f"{count}x3x4"}
-        return ",".join(f"{name}:{every[name]}" for name in card.inputs)
+        every = {card.inputs[0]: picture, PREVIOUS: picture, CAMERA: f"{count}x3x4"}
+        return ",".join(f"{n}:{every.get(n, f'{count}x1x{h}x{w}')}" for n in card.inputs)
 
     line = f"trtexec --onnx={path.name} --saveEngine={path.stem}.engine"
     if card.precision == "fp16":

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from centernet.io.download import Remote
+from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.runtime.errors import UserError
 
 Triple = tuple[float, float, float]
@@ -54,11 +55,20 @@ class Pretrained:
     mirrors: tuple[Remote, ...] = ()
 
 
+@dataclass(frozen=True)
+class Stem:
+    """The first map that a backbone makes of an image, to which further inputs are added."""
+
+    channels: int
+    stride: int
+
+
 class Backbone(nn.Module):
     """An image (B, 3, H, W) becomes one feature map (B, channels, H/stride, W/stride) a stage.
 
-    A concrete backbone overrides the facts below that differ, and `forward`. H and W must be
-    multiples of `pad + 1`. Constructors never download: `pretrained` only says what there is.
+    A concrete backbone overrides the facts below that differ, and `forward`; one without a
+    `stem_shape` need not know of `beside`. H and W must be multiples of `pad + 1`. Constructors
+    never download: `pretrained` only says what there is.
     """
 
     channels: int = 64
@@ -69,11 +79,33 @@ class Backbone(nn.Module):
     sorted_heads: bool = False  # heads are registered by name, not in the order of the task
     leaves_unused: bool = False  # has parameters that never reach the output
     pretrained: Pretrained | None = None
+    stem_shape: Stem | None = None  # None: it takes an image alone
     normalisation: Normalisation | None = None  # of its classifier; None: as the data set's
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Feature maps of `x`, the last stage last."""
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
+        """Feature maps of `x`, the last stage last.
+
+        `beside`, the map of further inputs, is added to the first, whose shape `stem_shape` tells.
+        """
         raise NotImplementedError
+
+    def make_stem(self, channels: int) -> nn.Module:
+        """What brings a further input of `channels` to the first map: conv7x7, BN, ReLU.
+
+        As CenterTrack (Zhou et al., ECCV 2020) takes in the previous frame. UserError where the
+        network has no place for it.
+        """
+        if self.stem_shape is None:
+            raise UserError(
+                f"{type(self).__name__} takes an image alone, this task has further inputs; take"
+                " --arch dla_34"
+            )
+        conv = nn.Conv2d(
+            channels, self.stem_shape.channels, 7, self.stem_shape.stride, padding=3, bias=False
+        )
+        stem = nn.Sequential(conv, nn.BatchNorm2d(self.stem_shape.channels), nn.ReLU(inplace=True))
+        init_kaiming(stem)
+        return stem
 
     def renamed(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The tensors of a classifier under the names that `pretrained` speaks of."""
@@ -99,23 +131,24 @@ class Backbone(nn.Module):
         trunk = () if self.pretrained is None else self.pretrained.trunk
         return 0 if name.startswith(trunk) else None
 
-    def make_head(self, channels: int, head_conv: int, bias: float | None) -> nn.Module:
+    def make_head(
+        self,
+        channels: int,
+        head_conv: int,
+        bias: float | None,
+        layers: HeadLayers = PUBLISHED_HEAD,
+    ) -> nn.Module:
         """A head for the feature map: conv3x3, ReLU, conv1x1; only the conv1x1 if `head_conv` is 0.
 
-        `bias` is the bias of the last convolution at the start of a training (heat maps:
-        -2.19, that is a probability of 0.1; see Lin et al., Focal Loss, 2017). None means a
-        regression, whose weights `init_regression` chooses.
+        `layers` may ask for more hidden ones. `bias` is that of the last convolution at the start
+        of a training (heat maps: -2.19, that is a probability of 0.1; see Lin et al., Focal Loss,
+        2017). None means a regression, whose weights `init_regression` chooses; of one with other
+        layers than the published ones only the last starts near zero.
         """
-        head: nn.Module
-        if head_conv:
-            head = nn.Sequential(
-                nn.Conv2d(self.channels, head_conv, 3, padding=1),
-                nn.ReLU(inplace=True),
-                nn.Conv2d(head_conv, channels, 1),
-            )
-        else:
-            head = nn.Conv2d(self.channels, channels, 1)
-        if bias is None:
+        head = layers.tower(self.channels, head_conv, channels)
+        if bias is None and layers != PUBLISHED_HEAD:
+            init_near_zero(convolutions(head)[-1])
+        elif bias is None:
             self.init_regression(head)
         else:
             fill_bias(convolutions(head)[-1], bias)
@@ -125,6 +158,11 @@ class Backbone(nn.Module):
         """Start a regression head near zero: every weight from N(0, 0.001), every bias 0."""
         for conv in convolutions(head):
             init_near_zero(conv)
+
+
+def added(x: Tensor, beside: Tensor | None) -> Tensor:
+    """The first map `x` with that of further inputs, if there are any."""
+    return x if beside is None else x + beside
 
 
 def convolutions(module: nn.Module) -> list[nn.Conv2d]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from centernet.models.networks.backbone import Backbone
+from centernet.models.networks.backbone import Backbone, Stem
 from centernet.models.networks.necks import Neck
 from centernet.models.networks.trunks import Trunk
 
@@ -20,6 +20,8 @@ class Composite(Backbone):
         self.trunk, self.neck = trunk, neck
         self.channels, self.stride = neck.channels, neck.stride
         self.pad = max(32, trunk.strides[-1]) - 1
+        if trunk.takes_more:
+            self.stem_shape = Stem(trunk.widths[0], trunk.strides[0])
         self.leaves_unused = trunk.leaves_unused
         self.normalisation = trunk.normalisation
         if trunk.pretrained is not None:
@@ -46,6 +48,6 @@ class Composite(Backbone):
         """How many stages of the trunk come after that of parameter `name`; None in the neck."""
         return self.trunk.depth(name[6:]) if name.startswith("trunk.") else None
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, channels, H/stride, W/stride)]."""
-        return [self.neck(self.trunk(x))]
+        return [self.neck(self.trunk(x) if beside is None else self.trunk(x, beside))]

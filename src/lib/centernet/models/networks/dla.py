@@ -16,6 +16,8 @@ from centernet.io.download import Remote
 from centernet.models.networks.backbone import (
     Backbone,
     Pretrained,
+    Stem,
+    added,
     convolutions,
     fill_bias,
     init_bilinear,
@@ -133,8 +135,8 @@ class Trunk(nn.Module):
         self.fc = nn.Conv2d(w[5], 1000, 1)
         init_kaiming(self)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        x = self.base_layer(x)
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
+        x = added(self.base_layer(x), beside)
         levels = []
         for level in (
             self.level0, self.level1, self.level2, self.level3, self.level4, self.level5
@@ -246,6 +248,7 @@ class DLA(Backbone):
     channels = WIDTHS[FIRST]
     head_conv = 256
     leaves_unused = True
+    stem_shape = Stem(WIDTHS[0], 1)
     pretrained = Pretrained(
         ADDRESS,
         ("base.",),
@@ -262,9 +265,9 @@ class DLA(Backbone):
         if dcn:
             self.ida_up = IDAUp(self.channels, WIDTHS[FIRST:-1], (1, 2, 4), dcn)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, 64, H/4, W/4)]."""
-        maps = self.dla_up(self.base(x)[FIRST:])
+        maps = self.dla_up(self.base(x, beside)[FIRST:])
         return [self.ida_up(maps[:-1])[-1]] if self.dcn else [maps[0]]
 
     def init_regression(self, head: nn.Module) -> None:

@@ -7,8 +7,10 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from centernet.models.networks.backbone import Backbone, convolutions, fill_bias
+from centernet.models.networks.backbone import Backbone, Stem, added, convolutions, fill_bias
+from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.models.networks.segment import Segment
+from centernet.runtime.errors import UserError
 
 DIMS = (256, 256, 384, 384, 384, 512)  # width at strides 4, 8, ... 128
 TINY_DIMS = (256, 128, 256, 256, 256, 384)
@@ -107,6 +109,7 @@ class Hourglass(Backbone):
         self.channels = feature_dim
         self.pad = self.stride * 2 ** (len(dims) - 1) - 1
         self.stages = stacks
+        self.stem_shape = Stem(dim, self.stride)
         self.dim = dim
         between = range(stacks - 1)
         self.pre = Segment(Convolution(7, 3, 128, stride=2), Residual(128, dim, stride=2))
@@ -117,9 +120,9 @@ class Hourglass(Backbone):
         self.cnvs_ = nn.ModuleList([shortcut(feature_dim, dim) for _ in between])
         self.relu = nn.ReLU(inplace=True)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, feature_dim, H/4, W/4)] * stacks."""
-        x = self.pre(x)
+        x = added(self.pre(x), beside)
         features = []
         for i in range(self.stages):
             feature = self.cnvs[i](self.kps[i](x))
@@ -128,12 +131,23 @@ class Hourglass(Backbone):
                 x = self.inters[i](self.relu(self.inters_[i](x) + self.cnvs_[i](feature)))
         return features
 
-    def make_head(self, channels: int, head_conv: int, bias: float | None) -> nn.ModuleList:
+    def make_head(
+        self,
+        channels: int,
+        head_conv: int,
+        bias: float | None,
+        layers: HeadLayers = PUBLISHED_HEAD,
+    ) -> nn.ModuleList:
         """One head a stack, conv3x3-ReLU-conv1x1, always of the hourglass's own width.
 
         `head_conv` is not used: published checkpoints have the same heads whatever was asked for.
-        Weights keep PyTorch's initialisation, for regressions too.
+        Weights keep PyTorch's initialisation, for regressions too. UserError for other `layers`.
         """
+        if layers != PUBLISHED_HEAD:
+            raise UserError(
+                "--head_depth, --head_norm: an hourglass has the published heads alone; take"
+                " another network, as resnet34+fpn"
+            )
         heads = nn.ModuleList(
             Segment(
                 Convolution(3, self.channels, self.dim, bn=False), nn.Conv2d(self.dim, channels, 1)

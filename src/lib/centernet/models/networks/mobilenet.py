@@ -7,7 +7,7 @@ from operator import add
 
 from torch import Tensor, nn
 
-from centernet.models.networks.backbone import Backbone, Pretrained, init_kaiming
+from centernet.models.networks.backbone import Backbone, Pretrained, Stem, added, init_kaiming
 from centernet.models.networks.necks.fpn import top_down
 from centernet.models.networks.necks.parts import convolution, lateral
 
@@ -25,6 +25,7 @@ class MobileNet(Backbone):
     """
 
     channels = WIDTH
+    stem_shape = Stem(16, 2)
 
     def __init__(self) -> None:
         import torchvision  # slow to import, and a list of names does not need it
@@ -41,11 +42,11 @@ class MobileNet(Backbone):
         weights = torchvision.models.MobileNet_V3_Large_Weights.IMAGENET1K_V1
         self.pretrained = Pretrained(weights.url, ("features.",), ignored=("classifier.",))
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, 64, H/4, W/4)]."""
         taps = []
         for index, layer in enumerate(self.features):
-            x = layer(x)
+            x = layer(x) if index else added(layer(x), beside)
             if index in TAPS:
                 taps.append(x)
         laterals = [self.reduce, *self.laterals]

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from centernet.models.networks.backbone import (
     Backbone,
     Pretrained,
+    Stem,
+    added,
     convolutions,
     init_bilinear,
     init_near_zero,
@@ -24,6 +26,8 @@ class ResNet(Backbone):
     before it, with `conv` a plain one (`resconv_<depth>`, as mmdetection builds its CenterNet
     without DCN). The trunk has torchvision's modules and keys, so that its ImageNet weights fit.
     """
+
+    stem_shape = Stem(64, 2)
 
     def __init__(self, depth: int, dcn: bool, conv: bool = False) -> None:
         import torchvision  # slow to import, and a list of names does not need it
@@ -50,9 +54,9 @@ class ResNet(Backbone):
         weights = torchvision.models.get_model_weights(f"resnet{depth}").IMAGENET1K_V1
         self.pretrained = Pretrained(weights.url, ("conv1.", "bn1.", "layer"), ignored=("fc.",))
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, channels, H/4, W/4)]."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(added(self.relu(self.bn1(self.conv1(x))), beside))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return [self.deconv_layers(x)]
 

@@ -7,7 +7,7 @@ from operator import add
 
 from torch import Tensor, nn
 
-from centernet.models.networks.backbone import Backbone, init_kaiming
+from centernet.models.networks.backbone import Backbone, Stem, added, init_kaiming
 from centernet.models.networks.necks.fpn import top_down
 from centernet.models.networks.necks.parts import lateral
 
@@ -26,6 +26,7 @@ class UNet(Backbone):
 
     channels = 64
     head_conv = 32
+    stem_shape = Stem(WIDTHS[0], 4)
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,10 +42,10 @@ class UNet(Backbone):
         self.up = nn.Upsample(scale_factor=2)
         init_kaiming(self)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, 64, H/4, W/4)]."""
         maps = []
-        x = self.stem(x)
+        x = added(self.stem(x), beside)
         for down in self.downs:
             x = down(x)
             maps.append(x)

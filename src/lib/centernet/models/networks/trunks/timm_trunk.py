@@ -16,6 +16,8 @@ from centernet.runtime.errors import UserError
 class TimmTrunk(Trunk):
     """timm's `name` with `features_only`, under timm's own keys."""
 
+    takes_more = False  # its layers run inside one module
+
     def __init__(self, name: str) -> None:
         super().__init__()
         timm = _timm()
@@ -61,7 +63,7 @@ class TimmTrunk(Trunk):
                 found[f"net.{name}"] = value
         return found
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
         """The maps of `x` from fine to coarse."""
         maps = list(self.net(x))[self.finest :]
         return [m.permute(0, 3, 1, 2) for m in maps] if self.channels_last else maps

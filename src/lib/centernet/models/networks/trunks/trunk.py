@@ -26,6 +26,7 @@ class Trunk(nn.Module):
     steps: tuple[str, ...]  # names of submodules, in the order in which they run
     taps: tuple[str, ...]  # the last step at each stride
     channels_last: bool = False  # the steps exchange (B, H, W, C), as Swin transformers do
+    takes_more: bool = True  # whether the map of further inputs can be added to its first
     leaves_unused: bool = False  # has parameters that never reach a map
     pretrained: Pretrained | None = None
     normalisation: Normalisation = Normalisation()
@@ -34,11 +35,13 @@ class Trunk(nn.Module):
         super().__init__()
         self.frozen: tuple[str, ...] = ()
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """The maps of `x` from fine to coarse."""
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
+        """The maps of `x` from fine to coarse; `beside` is added to the first of them."""
         maps = []
         for name in self.steps:
             x = self.get_submodule(name)(x)
+            if name == self.taps[0] and beside is not None:
+                x = x + (beside.permute(0, 2, 3, 1) if self.channels_last else beside)
             if name in self.taps:
                 maps.append(x.permute(0, 3, 1, 2) if self.channels_last else x)
         return maps
