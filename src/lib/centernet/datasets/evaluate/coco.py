@@ -271,7 +271,7 @@ def _mean(values: NDArray[np.float64]) -> float:
 def _class_lines(per_class: Mapping[str, Mapping[str, float]], counts: list[int]) -> list[str]:
     """A line a class that has objects: its precisions and how many objects it has."""
     rows = [(n, v, c) for (n, v), c in zip(per_class.items(), counts, strict=True) if c]
-    if not 1 < len(per_class) or not rows:
+    if len(per_class) < 2 or not rows:
         return []
     shown = sorted(rows, key=lambda row: -row[2])[:SHOWN_CLASSES]
     width = max(len(name) for name, _, _ in shown)
