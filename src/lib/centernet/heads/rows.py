@@ -13,11 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centernet.heads.spots import no_spots
-from centernet.heads.targets import draw_gaussian, gaussian_radius, object_radius
+from centernet.heads.targets import (
+    draw_ellipse,
+    draw_gaussian,
+    exact_radius,
+    gaussian_radius,
+    object_radius,
+    ttf_radius,
+)
+from centernet.runtime.errors import UserError
 from centernet.runtime.jit import njit
 
 IGNORED = 0.9999  # of a heat map: no peak, and hardly any loss for whatever is predicted
 PASSED, MIDDLES, RECTANGLES = 0, 1, 2  # how regions to ignore are drawn
+RADII = ("published", "exact", "ttf")  # of gaussians; or a number of cells, as "fixed:2"
 
 
 @dataclass(frozen=True)
@@ -25,9 +34,10 @@ class Rows:
     """The N objects of an image on maps of `size` (h, w), and the R rows of its targets.
 
     Of each object, in map pixels: `boxes` (N, 4) clipped to the map, `centres` (N, 2) and the cells
-    they lie in, `cells` (N, 2), both x y, the `radii` (N,) of the gaussians, and whether it is
-    `there` (N,) at all. Of each row: which of the `objects` (R,) it belongs to, the `index` (R,) y
-    * w + x of the cell that learns, and its `mask` (R,), 0 for rows without an object; a mask of
+    they lie in, `cells` (N, 2), both x y, the `radii` (N,) of the gaussians along x and `down`
+    (N,) along y, and whether it is `there` (N,) at all. Of each row: which of the `objects` (R,) it
+    belongs to, the `index` (R,) y * w + x of the cell that learns, and its `mask` (R,), 0 for rows
+    without an object; a mask of
     floats weighs the rows. As published object n has row n, for the cell of its centre. `room` is
     that for objects, a constant of the data set.
     """
@@ -39,6 +49,7 @@ class Rows:
     centres: NDArray[np.float32]
     cells: NDArray[np.int64]
     radii: NDArray[np.int64]
+    down: NDArray[np.int64]
     there: NDArray[np.uint8]
     objects: NDArray[np.int64]
     index: NDArray[np.int64]
@@ -80,19 +91,24 @@ def place(
     *,
     rounded: bool = True,
     outside: bool = False,
+    radius: str = "published",
 ) -> Rows:
     """Rows of `boxes` (N, 4) in map pixels, N at most `room`; object n has row n.
 
     Boxes are clipped to the map of `size` (h, w). One with nothing inside is passed over, unless
     `outside` keeps it (joints may lie inside where an upright box does not), and one with a class
-    below 0 has no row. `rounded` takes the radius of the box with its sides rounded up.
+    below 0 has no row. `rounded` takes the published radius of the box with its sides rounded up.
+    `radius` is one of RADII or "fixed:N".
     """
     count = len(boxes)
     clipped, centres = np.zeros((count, 4), np.float32), np.zeros((count, 2), np.float32)
     cells, radii = np.zeros((count, 2), np.int64), np.zeros(count, np.int64)
+    down = radii
     there = np.zeros(count, np.uint8)
     given = np.ascontiguousarray(boxes, np.float32)
     place_boxes(given, size, rounded, outside, clipped, centres, cells, radii, there)
+    if radius != "published":
+        radii, down = other_radii(clipped, there, radius)
     index, mask = np.zeros(room, np.int64), np.zeros(room, np.uint8)
     learns = there & (classes >= 0)
     mask[:count] = learns
@@ -105,11 +121,36 @@ def place(
         centres=centres,
         cells=cells,
         radii=radii,
+        down=down,
         there=there,
         objects=np.minimum(np.arange(room), max(count - 1, 0)),
         index=index,
         mask=mask,
     )
+
+
+def other_radii(
+    boxes: NDArray[np.float32], there: NDArray[np.uint8], radius: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Radii (N,) along x and y of the gaussians of `boxes` (N, 4), where not published."""
+    along, down = np.zeros(len(boxes), np.int64), np.zeros(len(boxes), np.int64)
+    for n in np.flatnonzero(there):
+        w, h = (float(side) for side in boxes[n, 2:] - boxes[n, :2])
+        if radius == "ttf":
+            along[n], down[n] = ttf_radius(w), ttf_radius(h)
+        elif radius == "exact":
+            along[n] = down[n] = max(0, int(exact_radius(np.ceil(h), np.ceil(w))))
+        else:
+            along[n] = down[n] = fixed_radius(radius)
+    return along, down
+
+
+def fixed_radius(radius: str) -> int:
+    """The N of "fixed:N"; UserError for what is no radius."""
+    kind, _, number = radius.partition(":")
+    if kind != "fixed" or not number.isdecimal():
+        raise UserError(f"--radius {radius}: there are {', '.join(RADII)} and fixed:N, as fixed:2")
+    return int(number)
 
 
 def around(rows: Rows, reach: int = 1) -> Rows:
@@ -170,7 +211,8 @@ def draw_objects(heat: NDArray[np.float32], rows: Rows, regions: int = PASSED) -
     its middle, with RECTANGLES IGNORED all over. Later regions overwrite earlier peaks, as
     published.
     """
-    draw_boxes(heat, rows.classes, rows.boxes, rows.cells, rows.radii, rows.there, regions)
+    drawn = rows.cells, rows.radii, rows.down, rows.there
+    draw_boxes(heat, rows.classes, rows.boxes, *drawn, regions)
 
 
 @njit
@@ -180,6 +222,7 @@ def draw_boxes(
     boxes: NDArray[np.float32],
     cells: NDArray[np.int64],
     radii: NDArray[np.int64],
+    down: NDArray[np.int64],
     there: NDArray[np.uint8],
     regions: int,
 ) -> None:
@@ -200,6 +243,9 @@ def draw_boxes(
                 x1, y1, x2, y2 = boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3]
                 heat[c, int(y1) : int(y2) + 1, int(x1) : int(x2) + 1] = IGNORED
             else:
-                draw_gaussian(heat[c], x, y, radii[n])
+                if radii[n] == down[n]:
+                    draw_gaussian(heat[c], x, y, radii[n])
+                else:
+                    draw_ellipse(heat[c], x, y, radii[n], down[n])
                 if kind < 0:
                     heat[c, y, x] = IGNORED

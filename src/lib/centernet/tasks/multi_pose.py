@@ -71,7 +71,8 @@ class MultiPose(PeakTask):
 
     def rows(self, objects: Objects, size: tuple[int, int]) -> Rows:
         room = self.info.max_objects
-        return place(objects.boxes, objects.classes, size, room, outside=objects.rotated)
+        boxes, classes, radius = objects.boxes, objects.classes, self.options.radius
+        return place(boxes, classes, size, room, outside=objects.rotated, radius=radius)
 
     def masks(self, rows: Rows, objects: Objects) -> dict[str, NDArray]:
         learns = rows.mask * rows.filled(self.joints.labelled(objects), np.uint8)

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from centernet.heads.head import Head, sigmoid_heat
 from centernet.heads.head_map import Maps
-from centernet.heads.losses import Focal, Loss
+from centernet.heads.losses import Focal, Loss, QualityFocal
 from centernet.heads.part import Part, Placing
 from centernet.heads.parts.offset import Offset
 from centernet.heads.rows import PASSED, Rows, draw_objects, place
 from centernet.heads.term import Term, true_maps
 from centernet.structures.objects import Objects
-from centernet.tasks.options import CentreOptions
+from centernet.tasks.options import LossOptions
 from centernet.tasks.task import Task
 
 
@@ -33,7 +33,7 @@ class PeakTask(Task):
     want.
     """
 
-    options: CentreOptions
+    options: LossOptions
     order: ClassVar[tuple[str, ...]] = ()  # of the heads in published checkpoints; others follow
     rounded: ClassVar[bool] = True  # gaussians of boxes with their sides rounded up
     regions: int = PASSED  # how regions to ignore are drawn (`rows.py`)
@@ -62,7 +62,9 @@ class PeakTask(Task):
 
     def heat_loss(self) -> Loss:
         """What the heat map learns from its target."""
-        return Focal("hm")
+        kinds = {"quality": 2.0, "binary": 0.0}
+        kind = self.options.heat_loss
+        return QualityFocal("hm", kinds[kind]) if kind in kinds else Focal("hm")
 
     def make_heads(self) -> dict[str, Head]:
         heads = {"hm": self.heat()}
@@ -90,7 +92,9 @@ class PeakTask(Task):
     def rows(self, objects: Objects, size: tuple[int, int]) -> Rows:
         """Which cells of maps of `size` learn from which object."""
         room = self.info.max_objects
-        return place(objects.boxes, objects.classes, size, room, rounded=self.rounded)
+        radius = self.options.radius
+        boxes, classes = objects.boxes, objects.classes
+        return place(boxes, classes, size, room, rounded=self.rounded, radius=radius)
 
     def values(self, rows: Rows, objects: Objects) -> dict[str, NDArray]:
         """The targets that are no heat map of the centres."""
