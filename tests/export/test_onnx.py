@@ -124,6 +124,7 @@ def test_network(name: str, arch: str, tmp_path: Path) -> None:
         check(compared(job, OpenVino(path)))
 
 
+@pytest.mark.slow
 def test_decomposed_deformable_convolution(tmp_path: Path) -> None:
     task = task_of("ctdet")
     job = job_of(task, lively("resdcn_18", task), dcn="decompose", fixed=(64, 96), batch=1)
