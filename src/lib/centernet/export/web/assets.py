@@ -20,7 +20,7 @@ SHA256 = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
 
 @dataclass(frozen=True)
 class Runtime:
-    """The script, an ECMAScript module with its glue, the WebAssembly that it starts, the licence."""
+    """The script, an ECMAScript module, the WebAssembly that it starts, the licence."""
 
     script: bytes
     wasm: bytes
