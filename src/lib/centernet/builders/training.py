@@ -15,10 +15,12 @@ from centernet.builders.evaluation import run_test
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.builders.network import network_spec
 from centernet.builders.settings import detector_settings, input_size, perfect_heads
+from centernet.datasets.class_map import matched
 from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.datasets.inspect import compare
 from centernet.datasets.source import Source
+from centernet.datasets.table_source import TableSource
 from centernet.detectors.detector import Detector
 from centernet.geometry.view import Size
 from centernet.io.download import DownloadError
@@ -214,6 +216,9 @@ def make_validation(
         step.processes, lambda: open_part(options.data, kind, "val", logger)
     )
     check_joints(kind, training.info, source.info)
+    if isinstance(source, TableSource):
+        for line in matched(source, training.info.class_names):
+            logger.write(line)
     for line in compare(training, source):
         logger.write(line)
     names = METRICS if tracks(options) else tuple(source.metric_names)

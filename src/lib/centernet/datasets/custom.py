@@ -52,7 +52,7 @@ def open_custom(
             raise UserError("--box_format is for COCO files: name them with --train_json and so on")
         source = _of_folder(_root(Path(data_dir), image_dir), split, wanted, reading)
     if class_map:
-        mapped(source, parse_class_map(class_map))
+        mapped(source, parse_class_map(class_map), every=split == "train")
     fullest = int(source.table.objects_per_image().max(initial=0))
     if fullest > source.info.max_objects:
         source.report.facts.append(
