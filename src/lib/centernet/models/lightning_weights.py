@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
+import torch
 from torch import Tensor
 
-from centernet.models.lightning import neck_renamed
+from centernet.datasets.published import PUBLISHED
+from centernet.models.create import create_model
+from centernet.models.lightning import neck_renamed, spec_in
 from centernet.models.model import CenterNet
+from centernet.models.networks.backbone import Normalisation
 from centernet.models.networks.composite import Composite
 from centernet.runtime.errors import UserError
 
+HEADS = {"heatmap": "hm", "box_2d": "ltrb"}  # and what they are called here
+# What the configurations of the first and of the second generation do with colours.
+NORMAL = (Normalisation(), Normalisation((0.5,) * 3, (0.5,) * 3))
 COUNTER = "num_batches_tracked"
 TRUNK, NECK = "backbone.trunk.", "backbone.neck."
 _FIRST_HEAD = re.compile(r"output_heads\.(\w+)\.head\.(.+)$")
@@ -81,3 +89,48 @@ def _head_key(key: str, heads: Mapping[str, str], depth: int) -> str | None:
     # A module of ours each for convolution, BN and ReLU; theirs are counted from 1.
     place = 3 * depth if second[4] else 3 * (int(second[2]) - 1) + (second[3] == "bn")
     return f"heads.{heads[second[1]]}.{place}.{second[5]}"
+
+
+def converted(
+    weights: Mapping[str, Tensor], settings: Mapping[str, Any], name: str
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(weights under our names and for BGR, description) of one of its checkpoints.
+
+    `settings` are the file's `hyper_parameters`. Boxes are the four sides of ctdet's `--box ltrb`;
+    a head of identities is left out. UserError for a network that has no counterpart.
+    """
+    try:
+        spec = spec_in(settings)
+        heads = {"hm": len(spec.classes), "ltrb": 4}
+        with torch.device("meta"):
+            model = create_model(spec, heads)
+    except UserError as error:
+        raise UserError(f"{name}: a checkpoint of centernet-lightning: {error}") from error
+    assert spec.neck is not None  # of a trunk and a neck, always
+    ours = in_our_names(weights, model, spec.neck, HEADS, name)
+    first = next(n for n, m in model.named_modules() if getattr(m, "in_channels", 0) == 3)
+    ours[f"{first}.weight"] = ours[f"{first}.weight"].flip(1)
+    second = isinstance(settings.get("backbone"), str)
+    mean, std = NORMAL[second].bgr
+    spec = spec.changed(task="ctdet", classes=())
+    said: dict[str, Any] = {
+        "task": "ctdet",
+        "options": {
+            "box": "ltrb",
+            "box_multiplier": float(settings.get("box_multiplier", 1.0)),
+            "box_log": bool(settings.get("box_log", False)),
+        },
+        "arch": spec.arch,
+        "head_conv": spec.head_conv,
+        "network": spec.plain(),
+        "heads": heads,
+        "mean": mean,
+        "std": std,
+        "input_size": (512, 512),
+        "name": "centernet-lightning",
+    }
+    coco = PUBLISHED["coco"]
+    if heads["hm"] == coco.num_classes:
+        said |= {"class_names": coco.class_names, "category_ids": coco.category_ids}
+        said["dataset"] = "coco"
+    return ours, said
