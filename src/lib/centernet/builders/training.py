@@ -12,6 +12,7 @@ from torch import nn
 from centernet.builders.colours import starting_colours
 from centernet.builders.data import check_joints, open_part, training_source
 from centernet.builders.evaluation import run_test
+from centernet.builders.examine import doubts_of, framed_for
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.builders.network import network_spec
 from centernet.builders.settings import detector_settings, input_size, perfect_heads
@@ -66,6 +67,11 @@ def make_trainer(
     resolution = task.resolution(source.info, options.task)
     size = input_size(options.input, resolution, model, spec.arch)
     description = describe(task, spec, model.head_conv, size, data.dataset)
+    if data.dataset == "custom":
+        pad, stride = model.backbone.pad, model.backbone.stride
+        framed = framed_for(task.framing, size, pad, options.input.keep_res)
+        for line in doubts_of(source, framed, stride):
+            logger.write(f"train: {line}")
     if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(options, task, model, processes)
