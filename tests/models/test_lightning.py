@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from centernet.builders.load import load_detector
+from centernet.datasets.source import Info
 from centernet.models.checkpoint import load_weights, read_checkpoint
 from centernet.models.create import create_model
 from centernet.models.lightning import spec_in
@@ -80,7 +81,7 @@ def test_maps_are_theirs(case: Any) -> None:
     weights = filled(their_shapes(params, model), params["seed"], params["rules"])
     assert recognised(weights)
     assert spec.neck is not None
-    ours = in_our_names(weights, model, spec.neck, HEADS, "a.ckpt")
+    ours = in_our_names(weights, model, HEADS, "a.ckpt")
     load_weights(model, ours, strict=True)
     x = torch.from_numpy(recipe().make_input(params["seed"], params["input_shape"]))
     with torch.inference_mode():
@@ -103,7 +104,7 @@ def test_another_trunk_is_refused() -> None:
         "output_heads.heatmap.head.0.bias": torch.zeros(1),
     }
     with pytest.raises(UserError, match=r"a\.ckpt: its backbone"):
-        in_our_names(weights, model, "fpn", HEADS, "a.ckpt")
+        in_our_names(weights, model, HEADS, "a.ckpt")
 
 
 class Callback:
@@ -136,6 +137,7 @@ def go_off(word: str) -> None:
     WENT_OFF.append(word)
 
 
+INFO = Info("two", ("a", "b"), (1, 2))
 FIRST = {
     "backbone": {"name": "resnet18"},
     "neck": {"name": "fpn", "upsample_channels": [16, 16, 16]},
@@ -215,8 +217,14 @@ def test_a_ckpt_is_opened_without_its_code(second: bool, tmp_path: Path) -> None
 
 
 def test_a_network_without_counterpart_is_named(tmp_path: Path) -> None:
-    content = {"state_dict": {"model.heads.heatmap.out_conv.bias": torch.zeros(2)}}
+    content: dict[str, Any] = {"state_dict": {"model.heads.heatmap.out_conv.bias": torch.zeros(2)}}
     content["hyper_parameters"] = {"backbone": "cspdarknet53", "neck": "FPN"}
     torch.save(content, tmp_path / "a.ckpt")
-    with pytest.raises(UserError, match=r"a\.ckpt: a checkpoint of centernet-lightning: unknown"):
+    with pytest.raises(UserError, match="unknown trunk 'cspdarknet53'"):
+        load_detector(tmp_path / "a.ckpt", info=INFO)
+    content["hyper_parameters"]["neck"] = "PAN"
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(
+        UserError, match=r"a\.ckpt: a .*-lightning: neck 'PAN'"
+    ):
         read_checkpoint(tmp_path / "a.ckpt")

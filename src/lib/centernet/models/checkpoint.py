@@ -129,7 +129,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         return Checkpoint(weights, description, epoch=_epoch(meta), path=path)
     if lightning_weights.recognised(weights):
         settings = _mapping(content, "hyper_parameters") if nested else {}
-        weights, description = lightning_weights.converted(weights, settings, str(path))
+        weights, description = lightning_weights.described(weights, settings, str(path))
         return Checkpoint(weights, description, epoch=_epoch(content), path=path)
     description = _mapping(content, "description") if nested else {}
     if "format" in content:  # a file of ours; other programs keep what they like there
@@ -213,7 +213,11 @@ def load_weights(
     """
     checkpoint = weights if isinstance(weights, Checkpoint) else Checkpoint(dict(weights))
     own = published.unwrapped(model.state_dict())
-    found = published.our_names(checkpoint.weights, own)
+    if lightning_weights.recognised(checkpoint.weights):
+        heads = lightning_weights.HEADS
+        found = lightning_weights.in_our_names(checkpoint.weights, model, heads, checkpoint.name)
+    else:
+        found = published.our_names(checkpoint.weights, own)
     comparison = excused(mismatch.compare(own, found), model, found)
     if strict:
         cause = mismatch.cause(comparison, checkpoint.description, wanted or {})

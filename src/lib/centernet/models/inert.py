@@ -31,6 +31,6 @@ def load_inert(path: Path) -> Any:
         names = get_unsafe_globals_in_checkpoint(str(path))
     except ValueError:  # of an older form, which names nothing before it is read
         names = []
-    stand_ins = [(type(name.rpartition(".")[2], (Inert,), {}), name) for name in names]
+    stand_ins: list[Any] = [(type(name.rpartition(".")[2], (Inert,), {}), name) for name in names]
     with safe_globals(stand_ins):
         return torch.load(path, map_location="cpu", weights_only=True)
