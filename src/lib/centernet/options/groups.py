@@ -448,4 +448,7 @@ class Demo:
     save_thresh: float = option(
         0.0, "lowest score that results.json keeps; 0 keeps all candidates", at_least=0
     )
+    all_classes: bool = option(
+        False, "draw every class of a place (not given: the strongest, where boxes are the same)"
+    )
     show: bool = option(False, "show a window, where there is a display")
