@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,14 @@ from torch import Tensor
 
 from centernet.geometry.affine import transform
 from centernet.geometry.view import View
-from centernet.heads.head import Head
 from centernet.heads.head_map import Maps
 from centernet.heads.peaks import Peaks
 from centernet.heads.rows import Rows
 from centernet.heads.term import Term, true_maps
 from centernet.structures.objects import Objects
+
+if TYPE_CHECKING:  # parts name their heads; here they are only spoken of
+    from centernet.heads.head import Head
 
 
 class Centres(NamedTuple):
