@@ -96,7 +96,6 @@ class TrackingOptions(TaskOptions):
     """Flags of tracking by offsets."""
 
     title: ClassVar[str] = "2D boxes with identities: where each object was a moment ago"
-    default_dataset: ClassVar[str] = "mot"
     # As CenterTrack has them: shift and scale are those of the previous frame beside this one.
     presets: ClassVar[Mapping[str, Any]] = {
         "tracker": "center",

@@ -43,6 +43,7 @@ class Tracking(Task):
     needs = frozenset({"boxes", "identities"})
     spares = frozenset({"identities"})
     Options = TrackingOptions
+    options: TrackingOptions
 
     def __init__(self, info: Info, options: TrackingOptions | None = None) -> None:
         super().__init__(info, options)
