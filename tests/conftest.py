@@ -22,16 +22,14 @@ from centernet.commands.jobs import report as report_job
 from centernet.io.run_folder import RunFolder
 from centernet.runs.report.report import write_report
 
-LONG = "CENTERNET_LONG"  # set by --long, for processes and modules that know no options of pytest
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="thousands of made-up inputs a format")
+    parser.addoption("--long", action="store_true", help="many more inputs, every pair")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--long"):
-        os.environ[LONG] = "1"
+        os.environ["CENTERNET_LONG"] = "1"  # see tests/long.py
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,6 +23,7 @@ from centernet.models.spec import ModelSpec
 from centernet.options.groups import Model
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
+from tests.long import LONG
 from tests.test_matrix import check_detections, check_step, small_input, toy
 
 __all__ = ["toy"]
@@ -40,13 +41,15 @@ QUICK = {
 
 
 def combinations() -> list[Any]:
-    """Kinds of trunks x necks x tasks; a few of them are quick."""
+    """Kinds of trunks x necks x tasks, a few of them quick: of each two every pair, --long all."""
     found = []
     for kind in KINDS:
         for neck in NECKS:
             for task in TASKS:
-                marks = [] if (kind, neck, task) in QUICK else [pytest.mark.slow]
-                found.append(pytest.param(kind, neck, task, marks=marks))
+                usual = kind == "tv:mobilenet_v3_small", neck == "fpn", task == "ctdet"
+                if LONG or any(usual):
+                    marks = [] if (kind, neck, task) in QUICK else [pytest.mark.slow]
+                    found.append(pytest.param(kind, neck, task, marks=marks))
     return found
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-LONG = bool(os.environ.get("CENTERNET_LONG"))  # thousands of inputs a format, not hundreds
+from tests.long import LONG
+
 TRIED = settings(
     max_examples=4000 if LONG else 250,
     deadline=None,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from centernet.runtime.errors import UserError
-from tests.attack.mutate import LONG
 from tests.io.test_archive import FILES, MAKERS, tarred, tree, unpack, zipped
+from tests.long import LONG
 
 
 @pytest.mark.parametrize("inner", ["set", "set/deep", "set/a.txt"])

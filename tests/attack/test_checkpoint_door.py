@@ -15,7 +15,8 @@ from centernet.models.described import checked
 from centernet.models.description import describe
 from centernet.runtime.errors import UserError
 from centernet.tasks import TASKS
-from tests.attack.mutate import LONG, places, replaced
+from tests.attack.mutate import places, replaced
+from tests.long import LONG
 
 KIND = TASKS["ctdet"]
 VALUES: list[Any] = [

@@ -52,6 +52,7 @@ def test_a_trunk_that_learned_rgb_takes_bgr(arch: str, changes: bool) -> None:
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_training_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(1)
     classifier = torchvision.models.resnet18(weights=None)

@@ -46,6 +46,7 @@ def test_it_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert module.without_home(f"in {tmp_path}/project/data") == "in ~/project/data"
 
 
+@pytest.mark.slow
 def test_a_broken_backend_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["triton", "fastest"])
+@pytest.mark.slow
 def test_a_forced_backend_that_does_not_run(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -187,6 +187,7 @@ class Exported:
 
 
 @pytest.mark.parametrize("floats", [False, True])
+@pytest.mark.slow
 def test_an_exported_program_takes_them_too(
     network: tuple[Moving, CenterNet], floats: bool
 ) -> None:

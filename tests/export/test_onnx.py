@@ -27,6 +27,7 @@ from tests.export.planted import (
     task_of,
     toy,  # noqa: F401
 )
+from tests.long import LONG
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
@@ -40,6 +41,10 @@ TOLERANCES = {
 }
 READY = list(TASKS)
 QUICK = {("ctdet", "unet"), ("ctdet", "resdcn_18")}
+# Every network with one task, the tasks in turn, and every task with a network of each kind: heads
+# read the feature map alone. --long tries all pairs.
+KINDS = ("unet", "resdcn_18", "hourglass_52")
+IN_TURN = {(READY[number % len(READY)], arch) for number, arch in enumerate(BACKBONES)}
 
 
 def check(parity: Parity, rows: int = 10) -> None:
@@ -82,7 +87,9 @@ def test_decoding_finds_what_was_planted(name: str, toy: Opened, tmp_path: Path)
         check(parity)
 
 
-@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize(
+    "name", [n if n == "ctdet" else pytest.param(n, marks=pytest.mark.slow) for n in READY]
+)
 def test_flip_test_inside(name: str, tmp_path: Path) -> None:
     job = planted_job(task_of(name), flip_test=True)
     written(job, tmp_path / "flip.onnx")
@@ -100,6 +107,7 @@ def _has_openvino() -> bool:
 def networks() -> list[Any]:
     """(task, network), of which most take long."""
     pairs = [(task, arch) for arch in BACKBONES for task in READY]
+    pairs = [p for p in pairs if LONG or p in IN_TURN | QUICK or p[1] in KINDS]
     return [pytest.param(*p, marks=[] if p in QUICK else pytest.mark.slow) for p in pairs]
 
 
@@ -116,6 +124,7 @@ def test_network(name: str, arch: str, tmp_path: Path) -> None:
         check(compared(job, OpenVino(path)))
 
 
+@pytest.mark.slow
 def test_decomposed_deformable_convolution(tmp_path: Path) -> None:
     task = task_of("ctdet")
     job = job_of(task, lively("resdcn_18", task), dcn="decompose", fixed=(64, 96), batch=1)

@@ -8,11 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from centernet.builders.network import network_spec
 from centernet.models.create import create_model
+from centernet.models.fuse import fused
 from centernet.models.model import HEAT_BIAS, CenterNet
 from centernet.models.networks import BACKBONES, create_backbone
 from centernet.models.networks.backbone import Backbone, init_bilinear
 from centernet.models.networks.hourglass import Hourglass
+from centernet.models.spec import ModelSpec
+from centernet.options.groups import Model
 from centernet.runtime.errors import UserError
 
 HEADS = {"hm": 3, "wh": 2, "reg": 2}
@@ -102,6 +106,42 @@ def test_compiles_in_one_graph(arch: str) -> None:
 def test_unknown_architecture_lists_the_choices() -> None:
     with pytest.raises(UserError, match=r"unknown architecture 'dla_60'.*res_18.*hourglass_52"):
         create_model("dla_60", HEADS)
+
+
+@pytest.mark.parametrize("norm", ["none", "bn", "gn"])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_heads_of_more_layers(norm: str, depth: int) -> None:
+    spec = ModelSpec.named(
+        "resnet18+fpn", head_conv=48, head_depth=depth, head_norm=norm, prior=0.01
+    )
+    model = create_model(spec, HEADS)
+    layers = list(model.heads["hm"])
+    assert sum(isinstance(layer, nn.Conv2d) for layer in layers) == depth + 1
+    assert sum(isinstance(layer, nn.ReLU) for layer in layers) == depth
+    norms = sum(isinstance(layer, nn.BatchNorm2d | nn.GroupNorm) for layer in layers)
+    assert norms == (0 if norm == "none" else depth)
+    assert layers[-1].bias.sigmoid().tolist() == pytest.approx([0.01] * HEADS["hm"])
+    x = torch.rand(2, 3, 64, 64)
+    sum(m.square().mean() for m in model(x)[-1].values()).backward()
+    assert all(p.grad is not None for p in model.heads.parameters())
+    with torch.inference_mode():
+        plain, folded = model.eval()(x)[-1], fused(model)(x)[-1]
+    for name in HEADS:
+        torch.testing.assert_close(folded[name], plain[name], atol=1e-4, rtol=1e-4)
+    assert ModelSpec.of(spec.plain()) == spec
+
+
+def test_layers_that_a_head_cannot_have() -> None:
+    with pytest.raises(UserError, match="no hidden layer for --head_depth"):
+        create_model(ModelSpec.named("resnet18+fpn", head_conv=0, head_depth=2), HEADS)
+    with pytest.raises(UserError, match="an hourglass has the published heads alone"):
+        create_model(ModelSpec.named("tiny_hourglass", head_norm="bn"), HEADS)
+    with pytest.raises(UserError, match="--head_norm in: there are none, bn, gn"):
+        create_model(ModelSpec.named("resnet18+fpn", head_norm="in"), HEADS)
+    with pytest.raises(UserError, match="--prior 1: a probability"):
+        network_spec(Model(arch="resnet18+fpn", prior=1.0))
+    asked = network_spec(Model(arch="resnet18+fpn", head_depth=2, head_norm="gn"))
+    assert (asked.head_depth, asked.head_norm, asked.prior) == (2, "gn", None)
 
 
 def test_heads_are_in_the_published_order() -> None:

@@ -45,6 +45,7 @@ def run_pair(folder: Path) -> list[tuple[int, str]]:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no list of threads")
+@pytest.mark.slow
 def test_no_thread_of_the_group_is_left(tmp_path: Path) -> None:
     """One that waits for the GIL when the interpreter has ended aborts the process (exit -6)."""
     for code, text in run_pair(tmp_path):

@@ -100,6 +100,7 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("job", ["even", "uneven", "everything"])
+@pytest.mark.slow
 def test_two_processes_are_one_on_the_same_global_batch(
     tmp_path: Path, two_processes: Path, job: str
 ) -> None:

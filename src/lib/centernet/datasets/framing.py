@@ -97,7 +97,6 @@ class SquareFraming:
             mirror, x = width, width - 1 - x
         return View((x, y), _plain(scale), rotation, mirror, strayed=True)
 
-
     def before(self, view: View, augmentation: Augmentation, rng: np.random.Generator) -> View:
         """A view of the previous frame beside `view` of this one: shifted and scaled once more.
 

@@ -21,13 +21,25 @@ def focal_sum(raw: Tensor, heat: Tensor, limit: float) -> Tensor:
     return written_out(raw, heat, limit)
 
 
-def written_out(raw: Tensor, heat: Tensor, limit: float) -> Tensor:
-    """The formula, left to autograd: for devices that must not wait for the number of peaks."""
+def written_out(
+    raw: Tensor, heat: Tensor, limit: float, alpha: float = 2.0, beta: float = 4.0
+) -> Tensor:
+    """The formula, left to autograd: for devices that must not wait for the number of peaks.
+
+    `alpha` is the exponent of the probabilities, `beta` that of the target.
+    """
     logits = raw.clamp(-limit, limit)
     probability = torch.sigmoid(logits)
-    hit = F.logsigmoid(logits) * (1 - probability) ** 2
-    miss = F.logsigmoid(-logits) * probability**2 * (1 - heat) ** 4
+    hit = F.logsigmoid(logits) * (1 - probability) ** alpha
+    miss = F.logsigmoid(-logits) * probability**alpha * (1 - heat) ** beta
     return -torch.where(heat == 1, hit, miss).sum()
+
+
+def quality_sum(raw: Tensor, heat: Tensor, beta: float = 2.0) -> Tensor:
+    """The sum () of |h - p|^beta times the cross entropy of p and h (Li et al., "Generalized Focal
+    Loss", NeurIPS 2020); with `beta` 0 the cross entropy itself."""
+    entropy = F.binary_cross_entropy_with_logits(raw, heat, reduction="none")
+    return entropy.sum() if beta == 0 else ((heat - raw.sigmoid()).abs() ** beta * entropy).sum()
 
 
 class _InFewPasses(torch.autograd.Function):

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from centernet.heads.focal import focal_sum
+from centernet.heads.focal import focal_sum, quality_sum
 from centernet.heads.peaks import gather
 from centernet.heads.spread import spread
 from centernet.runtime.errors import UserError
@@ -77,6 +77,20 @@ class Focal(Loss):
 
     def truth(self, targets: Targets, size: tuple[int, int]) -> tuple[Tensor, ...]:
         return (torch.logit(targets[self.target]),)
+
+
+@dataclass(frozen=True)
+class QualityFocal(Focal):
+    """Quality focal loss of a heat map, whose every value is a label; divided as `Focal`.
+
+    With `beta` 0 it is the binary cross entropy.
+    """
+
+    beta: float = 2.0
+
+    def totals(self, maps: Sequence[Tensor], targets: Targets) -> Tensor:
+        (raw,) = maps
+        return quality_sum(raw, targets[self.target], self.beta).view(1)
 
 
 @dataclass(frozen=True)

@@ -22,4 +22,4 @@ def create_model(
     """
     spec = ModelSpec.named(arch) if isinstance(arch, str) else arch
     width = spec.head_conv if head_conv is None else head_conv
-    return CenterNet(make_backbone(spec), heads, width, inputs)
+    return CenterNet(make_backbone(spec), heads, width, inputs, spec.layers, spec.prior)

@@ -156,25 +156,27 @@ def spec_in(section: Mapping[str, Any]) -> ModelSpec:
         )
         heat = (section.get("output_heads") or {}).get("heatmap") or {}
         classes, width = heat.get("num_classes", 80), 256
+        depth, norm = 1, "none"
     elif isinstance(backbone, str) and isinstance(neck, str):
-        trunk, frozen = backbone, 0
+        trunk, frozen = toolbox_name(backbone), 0
         neck_name, options = neck_options(neck, section.get("neck_config") or {})
         head = section.get("head_config") or {}
-        if head.get("depth", 1) != 1:
-            raise UserError(
-                f"head_config: depth {head['depth']}: heads of the network that is built from a"
-                " file have one hidden layer; give depth 1"
-            )
-        classes, width = section.get("num_classes", 80), head.get("width", 256)
+        heat = (section.get("heads") or {}).get("heatmap") or {}
+        classes = section.get("num_classes", heat.get("out_channels", 80))
+        width, depth, norm = head.get("width", 256), head.get("depth", 1), "bn"
     else:
         raise UserError("model: names no backbone and neck, as backbone: {name: resnet34}")
-    if not isinstance(classes, int) or not isinstance(frozen, int):
-        raise UserError("model: num_classes and frozen_stages are whole numbers")
+    counts = {"num_classes": classes, "frozen_stages": frozen, "width": width, "depth": depth}
+    for name, count in counts.items():
+        if not isinstance(count, int):
+            raise UserError(f"model: {name} is {count!r}, where a whole number is expected")
     return ModelSpec(
         trunk_name(trunk),
         neck_name,
         options,
         head_conv=width,
+        head_depth=depth,
+        head_norm=norm,
         frozen_stages=max(frozen, 0),
         task="ctdet",
         classes=tuple(map(str, range(1, classes + 1))),
@@ -182,7 +184,12 @@ def spec_in(section: Mapping[str, Any]) -> ModelSpec:
 
 
 def trunk_name(name: str) -> str:
-    """Our name of a backbone of theirs: timm_NAME is timm:NAME, vovnet39_ese is vovnet39."""
+    """Our name of a backbone of theirs: timm_NAME is timm:NAME."""
     if name.startswith("timm_"):
         return f"timm:{name.removeprefix('timm_')}"
-    return name.removesuffix("_ese")
+    return name
+
+
+def toolbox_name(name: str) -> str:
+    """Our name of a backbone of the second generation's, whose VoVNets are vision-toolbox's."""
+    return f"toolbox_{name}" if name.startswith("vovnet") else name

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import log
 
 from torch import Tensor, nn
 
 from centernet.models.inputs import IMAGE, IMAGE_ALONE, Input
 from centernet.models.networks.backbone import Backbone
+from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.models.networks.pooling import POOLINGS
 from centernet.models.sparse import PointHead, SparseMap
 from centernet.models.spec import HeadSpec
@@ -21,7 +23,9 @@ class CenterNet(nn.Module):
 
     A value of `heads` is the number of output channels, or an object with `channels` and `bias`;
     a bare number gets the bias of a heat map when its name contains "hm". `head_conv` is the width
-    of the hidden layer of the heads: None or -1 for the backbone's default, 0 for no hidden layer.
+    of the hidden layer of the heads: None or -1 for the backbone's default, 0 for no hidden layer;
+    `layers` how many there are, and their norm. `prior` is the probability with which a heat map
+    starts everywhere, 0.1 as published.
     Heads whose `pooling` names one of POOLINGS see the feature map through that, one a stage.
     `inputs` are what it sees, the image among them; each further one has a stem of its own whose
     map is added to the backbone's first, as in "Tracking Objects as Points" (Zhou et al., 2020).
@@ -36,8 +40,11 @@ class CenterNet(nn.Module):
         heads: Mapping[str, int | HeadSpec],
         head_conv: int | None = None,
         inputs: Mapping[str, Input] = IMAGE_ALONE,
+        layers: HeadLayers = PUBLISHED_HEAD,
+        prior: float | None = None,
     ) -> None:
         super().__init__()
+        layers.check(backbone.head_conv if head_conv in (None, -1) else head_conv)
         if head_conv is None or head_conv == -1:
             head_conv = backbone.head_conv
         if head_conv < 0:
@@ -53,7 +60,9 @@ class CenterNet(nn.Module):
         self.heads = nn.ModuleDict()
         for name in sorted(heads) if backbone.sorted_heads else heads:
             channels, bias = channels_and_bias(name, heads[name])
-            self.heads[name] = backbone.make_head(channels, head_conv, bias)
+            if bias == HEAT_BIAS and prior is not None:
+                bias = log(prior / (1 - prior))
+            self.heads[name] = backbone.make_head(channels, head_conv, bias, layers)
         self.inputs = dict(inputs)
         self.stems = nn.ModuleDict()
         for name, taken in inputs.items():

@@ -31,6 +31,7 @@ EXTREMENET_HEADS = {
     "b_regrs": "reg_b",
     "r_regrs": "reg_r",
 }
+CENTERFACE_PARTS = {"base": "trunk", "dla_up": "neck"}
 TRIPLET_PARTS = {"cnvs": "cnvs", "heats": "hmap", "tags": "embd", "regrs": "regs"}
 _TRIPLET_PART = re.compile(r"(tl|br|ct)_(cnvs|heats|tags|regrs)\.")
 
@@ -73,6 +74,7 @@ def our_names(weights: Mapping[str, Tensor], keys: Iterable[str]) -> dict[str, T
             _from_extremenet(published),
             _from_triplets(published),
             published.replace(".offset.", ".conv.conv_offset_mask."),  # CenterNet2's DLA
+            _from_centerface(published),
         )
         renamed[next((ours[name] for name in names if name in ours), key)] = value
     return renamed
@@ -81,6 +83,14 @@ def our_names(weights: Mapping[str, Tensor], keys: Iterable[str]) -> dict[str, T
 def _from_extremenet(name: str) -> str:
     head, dot, rest = name.partition(".")
     return EXTREMENET_HEADS.get(head, head) + dot + rest
+
+
+def _from_centerface(name: str) -> str:
+    """CenterFace.pytorch's: `base` is the trunk, `dla_up` the neck, `hm.0` a convolution."""
+    part, _, rest = name.partition(".")
+    if part == "hm":
+        return f"hm.{rest.removeprefix('0.')}"
+    return f"{CENTERFACE_PARTS.get(part, part)}.{rest}"
 
 
 def _from_triplets(name: str) -> str:

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 import msgspec
 
+from centernet.models.networks.head_layers import NORMS, HeadLayers
 from centernet.models.networks.necks.neck import NeckOptions
 from centernet.runtime.errors import UserError
 
 STRIDES = (2, 4, 8, 16)  # of output maps
 WIDEST = 65536  # channels that no layer has
+DEEPEST = 100  # layers that no head has
 
 # Other programs' names for some of the published networks.
 ALIASES = {"large_hourglass": "hourglass", "small_hourglass": "hourglass_52"}
@@ -37,14 +39,19 @@ class ModelSpec:
 
     `trunk` and `neck` are names of TRUNKS and NECKS; a published network, which has its own way up,
     is a spec whose trunk is its name and whose neck is None. `head_conv` is the width of the heads'
-    hidden layer (-1: the network's own), `stride` that of the output maps, `frozen_stages` how many
-    stages of the trunk do not learn. `task` and `classes` are empty where the data decide.
+    hidden layers (-1: the network's own), of which there are `head_depth`, each with `head_norm`;
+    `prior` the probability with which heat maps start (None: 0.1); `stride` that of the output
+    maps, `frozen_stages` how many stages of the trunk do not learn.
+    `task` and `classes` are empty where the data decide.
     """
 
     trunk: str
     neck: str | None = None
     neck_options: NeckOptions = field(default_factory=NeckOptions)
     head_conv: int = -1
+    head_depth: int = 1
+    head_norm: str = "none"
+    prior: float | None = None
     stride: int = 4
     frozen_stages: int = 0
     task: str = ""
@@ -76,6 +83,9 @@ class ModelSpec:
         sound = {
             "stride": spec.stride in STRIDES,
             "head_conv": -1 <= spec.head_conv <= WIDEST,
+            "head_depth": 1 <= spec.head_depth <= DEEPEST,
+            "head_norm": spec.head_norm in NORMS,
+            "prior": spec.prior is None or 0 < spec.prior < 1,
             "frozen_stages": 0 <= spec.frozen_stages <= WIDEST,
             "neck_options.channels": all(1 <= width <= WIDEST for width in widths),
         }
@@ -83,6 +93,11 @@ class ModelSpec:
             if not right:
                 raise UserError(f"not the description of a network ({name} is out of range)")
         return spec
+
+    @property
+    def layers(self) -> HeadLayers:
+        """The hidden layers of the heads."""
+        return HeadLayers(self.head_depth, self.head_norm)
 
     def plain(self) -> dict[str, Any]:
         """Plain values, from which `of` makes the spec again."""

@@ -176,6 +176,13 @@ class Model:
         "channels of the hidden layer of each head; 0 for none, -1 for the network's own number",
         at_least=-1,
     )
+    head_depth: int | None = option(None, "hidden layers of each head (not given: 1)", at_least=1)
+    head_norm: str | None = option(
+        None, "normalisation of the hidden layers (not given: none)", ("none", "bn", "gn")
+    )
+    prior: float | None = option(
+        None, "probability with which heat maps start everywhere (not given: 0.1)"
+    )
     down_ratio: int = option(
         4, "stride of the output maps; only a network of trunk and neck has a choice", (2, 4, 8, 16)
     )

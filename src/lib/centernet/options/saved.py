@@ -23,7 +23,8 @@ RESTORED_BEFORE_FIRST_CHECKPOINT = frozenset(["load_model", "weights"])
 # What belongs to the network, also when it is tested or shown.
 MODEL_FLAGS = frozenset([
     "arch", "backbone", "neck", "neck_channels", "neck_upsample", "neck_conv", "neck_fusion",
-    "frozen_stages", "head_conv", "down_ratio", "input_res", "input_h", "input_w", "dataset",
+    "frozen_stages", "head_conv", "head_depth", "head_norm", "prior", "down_ratio", "input_res",
+    "input_h", "input_w", "dataset",
     "data_dir", "train_json", "val_json", "test_json", "image_dir", "box_format",
     "class_map", "kitti_split",
 ])

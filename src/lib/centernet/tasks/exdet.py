@@ -149,8 +149,8 @@ class Exdet(Task):
         heat = torch.stack([maps[f"hm_{side}"].whole() for side in SIDES], dim=1)
         weight = self.options.aggr_weight
         if weight > 0:
-            along_x = aggregate_edges(heat[:, [TOP, BOTTOM]], -1, weight)
-            along_y = aggregate_edges(heat[:, [LEFT, RIGHT]], -2, weight)
+            along_x = aggregate_edges(heat[:, TOP :: BOTTOM - TOP], -1, weight)
+            along_y = aggregate_edges(heat[:, LEFT :: RIGHT - LEFT], -2, weight)
             heat = torch.stack([along_x, along_y], dim=2).flatten(1, 2)
         peaks = top_k_by_class(local_maxima(heat.flatten(0, 1)).clamp(max=1), k)
         return Peaks(*(field.unflatten(0, (-1, 4)) for field in peaks))
@@ -175,7 +175,8 @@ def mirror_groups(found: dict[str, Tensor], width: int) -> dict[str, Tensor]:
     """Detections of a mirrored image, in pixels of maps `width` wide, on the image itself."""
     x1, y1, x2, y2 = found["boxes"].unbind(2)
     boxes = torch.stack([width - x2, y1, width - x1, y2], dim=2)
-    x, y = found["extremes"][:, :, [TOP, RIGHT, BOTTOM, LEFT]].unbind(3)
+    sides = found["extremes"].unbind(2)  # taken one by one: a list of indices exports as GatherND
+    x, y = torch.stack([sides[i] for i in (TOP, RIGHT, BOTTOM, LEFT)], dim=2).unbind(3)
     return found | {"boxes": boxes, "extremes": torch.stack([width - x, y], dim=3)}
 
 

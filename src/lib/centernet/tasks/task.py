@@ -238,8 +238,7 @@ class Task(ABC):
         ]
 
     def placed(self, arrays: Mapping[str, NDArray], back: NDArray) -> dict[str, NDArray]:
-        """Fields and columns of Detections, each (B, K, ...); `back` (B, 2, 3) moved their points.
-        """
+        """Fields and columns of Detections, (B, K, ...); `back` (B, 2, 3) moved their points."""
         fields = {name: np.asarray(arrays[name]) for name in ("scores", "classes")}
         for name in ("boxes", "keypoints", "extremes"):
             if name in arrays:

@@ -85,7 +85,7 @@ def deformable() -> Any:
 
 def card_of(model: Any, path: Path) -> Card:
     """What a file says of itself; UserError if it is of another program."""
-    for place in (["framework", KEY], [KEY]):
+    for place in ([KEY], ["framework", KEY]):  # its own file's; that of the ONNX file it came from
         if model.has_rt_info(place):
             return Card.from_json(model.get_rt_info(place).astype(str), str(path))
     raise UserError(f"{path}: a file of another program; export it with this one")

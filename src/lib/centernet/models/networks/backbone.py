@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from centernet.io.download import Remote
+from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.runtime.errors import UserError
 
 Triple = tuple[float, float, float]
@@ -130,23 +131,24 @@ class Backbone(nn.Module):
         trunk = () if self.pretrained is None else self.pretrained.trunk
         return 0 if name.startswith(trunk) else None
 
-    def make_head(self, channels: int, head_conv: int, bias: float | None) -> nn.Module:
+    def make_head(
+        self,
+        channels: int,
+        head_conv: int,
+        bias: float | None,
+        layers: HeadLayers = PUBLISHED_HEAD,
+    ) -> nn.Module:
         """A head for the feature map: conv3x3, ReLU, conv1x1; only the conv1x1 if `head_conv` is 0.
 
-        `bias` is the bias of the last convolution at the start of a training (heat maps:
-        -2.19, that is a probability of 0.1; see Lin et al., Focal Loss, 2017). None means a
-        regression, whose weights `init_regression` chooses.
+        `layers` may ask for more hidden ones. `bias` is that of the last convolution at the start
+        of a training (heat maps: -2.19, that is a probability of 0.1; see Lin et al., Focal Loss,
+        2017). None means a regression, whose weights `init_regression` chooses; of one with other
+        layers than the published ones only the last starts near zero.
         """
-        head: nn.Module
-        if head_conv:
-            head = nn.Sequential(
-                nn.Conv2d(self.channels, head_conv, 3, padding=1),
-                nn.ReLU(inplace=True),
-                nn.Conv2d(head_conv, channels, 1),
-            )
-        else:
-            head = nn.Conv2d(self.channels, channels, 1)
-        if bias is None:
+        head = layers.tower(self.channels, head_conv, channels)
+        if bias is None and layers != PUBLISHED_HEAD:
+            init_near_zero(convolutions(head)[-1])
+        elif bias is None:
             self.init_regression(head)
         else:
             fill_bias(convolutions(head)[-1], bias)

@@ -8,7 +8,9 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from centernet.models.networks.backbone import Backbone, Stem, added, convolutions, fill_bias
+from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.models.networks.segment import Segment
+from centernet.runtime.errors import UserError
 
 DIMS = (256, 256, 384, 384, 384, 512)  # width at strides 4, 8, ... 128
 TINY_DIMS = (256, 128, 256, 256, 256, 384)
@@ -129,12 +131,23 @@ class Hourglass(Backbone):
                 x = self.inters[i](self.relu(self.inters_[i](x) + self.cnvs_[i](feature)))
         return features
 
-    def make_head(self, channels: int, head_conv: int, bias: float | None) -> nn.ModuleList:
+    def make_head(
+        self,
+        channels: int,
+        head_conv: int,
+        bias: float | None,
+        layers: HeadLayers = PUBLISHED_HEAD,
+    ) -> nn.ModuleList:
         """One head a stack, conv3x3-ReLU-conv1x1, always of the hourglass's own width.
 
         `head_conv` is not used: published checkpoints have the same heads whatever was asked for.
-        Weights keep PyTorch's initialisation, for regressions too.
+        Weights keep PyTorch's initialisation, for regressions too. UserError for other `layers`.
         """
+        if layers != PUBLISHED_HEAD:
+            raise UserError(
+                "--head_depth, --head_norm: an hourglass has the published heads alone; take"
+                " another network, as resnet34+fpn"
+            )
         heads = nn.ModuleList(
             Segment(
                 Convolution(3, self.channels, self.dim, bn=False), nn.Conv2d(self.dim, channels, 1)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from centernet.models.networks.necks.neck import Neck, NeckOptions, uniform
+from centernet.models.networks.necks.parts import convolution
 
-EPS = 1e-3  # of the BatchNorm behind the transposed convolutions, as in the trained network
+EPS = 1e-3  # of BatchNorm, but for the last one, as in the trained network
 
 
 class Step(nn.Module):
@@ -26,10 +27,10 @@ class Step(nn.Module):
         return self.up(coarse) + self.conv(fine)
 
 
-def lateral(width: int, new_width: int, kernel: int = 1) -> nn.Sequential:
-    """Convolution, BN, ReLU."""
-    conv = nn.Conv2d(width, new_width, kernel, padding=kernel // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(new_width), nn.ReLU(inplace=True))
+def lateral(width: int, new_width: int) -> nn.Sequential:
+    """1x1 convolution, BN, ReLU."""
+    conv = nn.Conv2d(width, new_width, 1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(new_width, eps=EPS), nn.ReLU(inplace=True))
 
 
 class CenterFaceNeck(Neck):
@@ -51,7 +52,7 @@ class CenterFaceNeck(Neck):
         for step in range(self.steps):
             fine = self.widths[-2 - step]
             self.add_module(f"up_{step}", Step(fine, width, self.options.conv != "separable"))
-        self.conv_last = lateral(width, width, 3)
+        self.conv_last = convolution(width, width, "normal")
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """The trunk's maps -> (B, channels, H/stride, W/stride)."""

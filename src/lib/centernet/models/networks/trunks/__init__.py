@@ -33,13 +33,14 @@ def _dla34() -> Trunk:
     return DLATrunk()
 
 
-def _centerface(relu6: bool) -> Trunk:
+def _centerface(relu6: bool, width: float) -> Trunk:
     from centernet.models.networks.trunks.centerface_trunk import CenterFaceTrunk
 
-    return CenterFaceTrunk(relu6)
+    return CenterFaceTrunk(relu6, width)
 
 
 _VOVNETS = ("19_slim_dw", "19_dw", "19_slim", "19", "27s", "39", "57", "99")
+_TOOLBOX = ("19_slim_ese", "19_ese", "27_slim", "39", "39_ese", "57", "57_ese", "99_ese")
 _RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 _OTHERS = ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnext50_32x4d")
 
@@ -47,9 +48,11 @@ _OTHERS = ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnext5
 TRUNKS: dict[str, Callable[[], Trunk]] = {
     **{name: partial(_torchvision, name) for name in (*_RESNETS, *_OTHERS)},
     **{f"vovnet{size}": partial(_vovnet, f"vovnet{size}") for size in _VOVNETS},
+    **{f"toolbox_vovnet{n}": partial(_vovnet, f"toolbox_vovnet{n}") for n in _TOOLBOX},
     "dla34": _dla34,
-    "centerface": partial(_centerface, relu6=True),
-    "centerface_relu": partial(_centerface, relu6=False),
+    "centerface": partial(_centerface, relu6=True, width=1.0),
+    "centerface_half": partial(_centerface, relu6=True, width=0.5),
+    "centerface_relu": partial(_centerface, relu6=False, width=1.0),
 }
 ORIGINS: dict[str, Callable[[str], Trunk]] = {"tv": _torchvision, "timm": _timm}
 

@@ -11,19 +11,22 @@ PARTS = {"feature_1": (0, 4), "feature_2": (4, 7), "feature_4": (7, 14), "featur
 
 
 class CenterFaceTrunk(Trunk):
-    """MobileNetV2 in four parts; `relu6` as published for ImageNet, else plain ReLU as trained."""
+    """MobileNetV2 in four parts, its channels times `width`.
+
+    `relu6` as published for ImageNet, else plain ReLU as trained for faces.
+    """
 
     strides = (4, 8, 16, 32)
-    widths = (24, 32, 96, 320)
     steps = taps = tuple(PARTS)
 
-    def __init__(self, relu6: bool = True) -> None:
+    def __init__(self, relu6: bool = True, width: float = 1.0) -> None:
         import torchvision  # slow to import, and a list of names does not need it
 
         super().__init__()
-        features = torchvision.models.mobilenet_v2(weights=None).features
+        features = torchvision.models.mobilenet_v2(weights=None, width_mult=width).features
         for name, (first, end) in PARTS.items():
             self.add_module(name, nn.Sequential(*features[first:end]))
+        self.widths = tuple(int(features[end - 1].out_channels) for _, end in PARTS.values())
         if not relu6:
             plain_relu(self)
 

@@ -8,7 +8,7 @@ have a "/" in them, as `stage2.OSA2_1.layers.0.OSA2_1_0/conv.weight`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ class Size:
     layers: int  # convolutions in a block
     blocks: tuple[int, int, int, int]
     separable: bool = False
+    ese: bool = True
+    toolbox: bool = False  # the form of vision-toolbox: a stem of stride 2, pooling in each stage
 
 
 _STEM = (64, 64, 128)
@@ -44,10 +46,25 @@ SIZES = {
     "vovnet57": Size(_STEM, _WIDE, _WIDE_OUT, 5, (1, 1, 4, 3)),
     "vovnet99": Size(_STEM, _WIDE, _WIDE_OUT, 5, (1, 3, 9, 3)),
 }
+# As centernet-lightning has them, by vision-toolbox's names; without eSE where the name lacks it.
+_TOOLBOX = {
+    "vovnet19_slim_ese": "vovnet19_slim",
+    "vovnet19_ese": "vovnet19",
+    "vovnet27_slim": "vovnet27s",
+    "vovnet39": "vovnet39",
+    "vovnet39_ese": "vovnet39",
+    "vovnet57": "vovnet57",
+    "vovnet57_ese": "vovnet57",
+    "vovnet99_ese": "vovnet99",
+}
+TOOLBOX = {
+    f"toolbox_{name}": replace(SIZES[own], ese=name.endswith("ese"), toolbox=True)
+    for name, own in _TOOLBOX.items()
+}
 
 
 class VoVNet(Trunk):
-    """The network of one of SIZES, with maps at strides 4 to 32."""
+    """The network of one of SIZES or TOOLBOX, with maps at strides 4 to 32."""
 
     normalisation = Normalisation(
         (103.53 / 255, 116.28 / 255, 123.675 / 255),
@@ -57,7 +74,7 @@ class VoVNet(Trunk):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        size = SIZES[name]
+        size = (SIZES | TOOLBOX)[name]
         a, b, c = size.stem
         rest = separable if size.separable else convolution
         self.stem = nn.Sequential(
@@ -65,7 +82,7 @@ class VoVNet(Trunk):
                 [
                     *convolution(3, a, "stem_1", stride=2),
                     *rest(a, b, "stem_2"),
-                    *rest(b, c, "stem_3", stride=2),
+                    *rest(b, c, "stem_3", stride=1 if size.toolbox else 2),
                 ]
             )
         )
@@ -81,9 +98,11 @@ class VoVNet(Trunk):
 
 
 def stage(number: int, width: int, inner: int, outer: int, count: int, size: Size) -> nn.Sequential:
-    """Pooling (but in stage 2) and `count` blocks."""
+    """Pooling (but in stage 2 of a stem of stride 4) and `count` blocks."""
     parts: list[tuple[str, nn.Module]] = []
-    if number > 2:
+    if size.toolbox:
+        parts.append(("Pooling", nn.MaxPool2d(3, stride=2, padding=1)))
+    elif number > 2:
         parts.append(("Pooling", nn.MaxPool2d(3, stride=2, ceil_mode=True)))
     for index in range(1, count + 1):
         block = Block(width, inner, outer, f"OSA{number}_{index}", size, identity=index > 1)
@@ -115,7 +134,7 @@ class Block(nn.Module):
         self.concat = nn.Sequential(
             OrderedDict(convolution(total, outer, f"{name}_concat", kernel=1))
         )
-        self.ese = Excitation(outer)
+        self.ese = Excitation(outer) if size.ese else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H, W) -> (B, outer, H, W)."""
