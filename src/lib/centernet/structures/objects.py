@@ -54,7 +54,7 @@ class Objects:
     cuboids: Cuboids | None = None
     masks: list[Any] | None = None  # COCO polygons or RLE, in pixels of the original image
     identities: NDArray[np.int64] | None = None  # (N,)
-    before: NDArray[np.float32] | None = None  # (N, 2) centres in the previous frame; see `known`
+    before: NDArray[np.float32] | None = None  # (N, 2) centres a frame ago; NaN: not there
     calibration: NDArray[np.float32] | None = field(default=None)  # (3, 4) P2 of the image
     rotated: bool = False  # seen through a turned view: upright boxes are no longer tight
     zoom: float = 1.0  # how much larger than at test scale 1 things look in the view
@@ -98,7 +98,10 @@ class Objects:
         if extremes is not None:
             extremes = extremes[:, [0, 3, 2, 1]].copy()
             extremes[:, :, 0] = width - 1 - extremes[:, :, 0]
-        return replace(self, boxes=boxes, keypoints=keypoints, extremes=extremes)
+        before = self.before
+        if before is not None:
+            before = np.column_stack([width - 1 - before[:, 0], before[:, 1]])
+        return replace(self, boxes=boxes, keypoints=keypoints, extremes=extremes, before=before)
 
     def warp(self, view: View, size_wh: tuple[int, int], pairs: Pairs = ()) -> Objects:
         """Move boxes, joints and extreme points into a `size_wh` canvas that shows `view`.
@@ -115,11 +118,13 @@ class Objects:
             keypoints[:, :, :2] = transform(keypoints[:, :, :2], view.turned(size_wh))
         if extremes is not None:
             extremes = transform(extremes, upright)
+        before = None if seen.before is None else transform(seen.before, upright)
         return replace(
             seen,
             boxes=boxes,
             keypoints=keypoints,
             extremes=extremes,
+            before=before,
             rotated=view.rotation != 0,
             zoom=view.zoom,
             strayed=view.strayed,
