@@ -90,7 +90,8 @@ def post_sides() -> Sides:
     centre, side = np.array(prepared.view.center, np.float32), 640.0
 
     def ours() -> object:
-        return TASK.merge(TASK.finish(arrays, [prepared.view], (128, 128)), nms=False, limit=100)
+        found = TASK.postprocess(arrays, [prepared.view], (128, 128))
+        return TASK.merge(found, nms=False, limit=100)
 
     def theirs() -> dict[int, np.ndarray]:
         results = published.post_process(table.copy(), centre, side, 128, 80)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from centernet.cli import main
+from centernet.heads.head import Head, sigmoid_heat
 from centernet.heads.head_map import Maps
 from centernet.heads.losses import Focal, Loss, at_centres, sigmoid_square
 from centernet.heads.peaks import mirror
@@ -28,7 +29,7 @@ from centernet.runtime.option import option
 from centernet.structures.objects import Objects
 from centernet.tasks import TASKS
 from centernet.tasks.options import CentreOptions
-from centernet.tasks.task import Head, Task, sigmoid_heat
+from centernet.tasks.task import Task
 
 
 @dataclass(frozen=True)

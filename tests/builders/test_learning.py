@@ -9,13 +9,13 @@ import torch
 
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.cli import main
+from centernet.heads.head import Head
 from centernet.models.checkpoint import read_checkpoint
 from centernet.models.create import create_model
 from centernet.models.model import CenterNet
 from centernet.models.spec import ModelSpec
 from centernet.options.learning import Learning
 from centernet.runtime.errors import UserError
-from centernet.tasks.task import Head
 
 HEADS = {"hm": Head(3, bias=-2.19), "wh": Head(2)}
 

@@ -98,3 +98,11 @@ def test_without_an_object_the_loss_is_nothing() -> None:
         value = BoxLoss("box", distance, Sides())([raw], targets)
         assert value.item() == 0
         assert torch.autograd.grad(value, raw)[0].abs().max() == 0
+
+
+@pytest.mark.parametrize("name", BOX_DISTANCES)
+def test_a_box_without_size_has_a_finite_gradient(name: str) -> None:
+    pred = torch.tensor([[2.0, 2, 2, 2], [2, 2, 5, 2]], requires_grad=True)
+    loss = BOX_DISTANCES[name](pred, torch.tensor([[0.0, 0, 3, 4], [2, 2, 2, 6]])).sum()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(torch.autograd.grad(loss, pred)[0]).all()

@@ -78,7 +78,7 @@ def test_places_in_space(case: Any) -> None:
         recorded = with_repaired_boxes(case.outputs[f"post.{i}"], view, size)
         many = len(found["scores"])
         # The published code took the first image's camera for the whole batch.
-        batch = task.finish(found, [view] * many, size, [np.array(post["calib"])] * many)
+        batch = task.postprocess(found, [view] * many, size, [np.array(post["calib"])] * many)
         for image, got in enumerate(batch):
             mine = recorded[recorded[:, 0] == image, 1:]
             same, message = recipe().match_ranked(
@@ -107,7 +107,7 @@ def test_place_and_angles_of_a_detection(case: Any) -> None:
         "alphas": given_["alpha"],
     }
     arrays = {name: value[None] for name, value in arrays.items()}
-    found = task.finish(arrays, [view], (96, 320), [given_["P"]])[0].cuboids
+    found = task.postprocess(arrays, [view], (96, 320), [given_["P"]])[0].cuboids
     np.testing.assert_allclose(
         found.locations, expected["ddd2locrot_location"], atol=1e-4, rtol=1e-5
     )
@@ -184,7 +184,7 @@ def test_decodes_what_it_encoded(objects: Objects) -> None:
     task = make_task("ddd", "kitti", [])
     targets = task.encode(objects.warp(WHOLE, (MAP[1], MAP[0])), MAP)
     arrays = {k: v.numpy() for k, v in task.decode(dense(perfect_maps(task, targets)), 50).items()}
-    [found] = task.finish(arrays, [WHOLE], MAP, [CAMERA])
+    [found] = task.postprocess(arrays, [WHOLE], MAP, [CAMERA])
     found = found.select(found.scores == 1)
     assert len(found) == len(objects)
     ours = np.lexsort(found.cuboids.locations.T)
@@ -228,7 +228,7 @@ def test_without_box_heads_a_box_is_where_the_corners_are_seen() -> None:
     targets = task.encode(objects.warp(WHOLE, (MAP[1], MAP[0])), MAP)
     assert "wh" not in targets
     arrays = {k: v.numpy() for k, v in task.decode(dense(perfect_maps(task, targets)), 50).items()}
-    [found] = task.finish(arrays, [WHOLE], MAP, [CAMERA])
+    [found] = task.postprocess(arrays, [WHOLE], MAP, [CAMERA])
     best, solid = found.select([0]), found.cuboids.select([0])
     seen = project(corners(solid.dimensions, solid.locations, solid.rotations), CAMERA)[0]
     np.testing.assert_allclose(best.boxes[0], [*seen.min(0), *seen.max(0)], atol=1e-3)
@@ -255,7 +255,7 @@ def test_a_test_scale_does_not_move_things_in_space() -> None:
             "alphas": objects.cuboids.alphas,
         }
         arrays = {name: value[None] for name, value in arrays.items()}
-        found.append(task.finish(arrays, [view], MAP, [CAMERA])[0].cuboids)
+        found.append(task.postprocess(arrays, [view], MAP, [CAMERA])[0].cuboids)
     np.testing.assert_allclose(found[0].locations, found[1].locations, atol=1e-3)
 
 

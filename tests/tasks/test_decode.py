@@ -48,7 +48,7 @@ def test_ctdet_in_image_pixels(case):
         scale = post["s"] if np.isscalar(post["s"]) else tuple(post["s"])
         view = View(tuple(post["c"]), scale)
         recorded = case.outputs[f"post.{i}"]
-        batch = task.finish(found, [view] * len(found["scores"]), map_size)
+        batch = task.postprocess(found, [view] * len(found["scores"]), map_size)
         for image, got in enumerate(batch):
             rows = np.column_stack([got.boxes, got.scores, got.classes + 1])
             mine = recorded[recorded[:, 0] == image]

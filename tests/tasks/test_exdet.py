@@ -346,7 +346,7 @@ def test_rows_that_are_none_do_not_reach_the_image() -> None:
     task = make_task("exdet", "coco", [], 1)
     maps = {n: torch.zeros(1, h.channels, 8, 8) for n, h in task.heads.items()}
     arrays = decoded(task, maps, 5)
-    [found] = task.finish(arrays, [View((16.0, 16.0), 32.0)], (8, 8))
+    [found] = task.postprocess(arrays, [View((16.0, 16.0), 32.0)], (8, 8))
     assert len(found) == 0
     assert found.extremes is not None
     assert found.extremes.shape == (0, 4, 2)

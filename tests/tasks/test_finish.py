@@ -68,11 +68,11 @@ def assert_same(one: Any, other: Any) -> None:
 def test_a_batch_is_its_images_one_by_one(name: str, dataset: str, flags: list[str]) -> None:
     task = TASKS[name](info(dataset), options(name, flags))
     arrays = decoded(task)
-    together = task.finish(arrays, VIEWS, MAP, CAMERAS)
+    together = task.postprocess(arrays, VIEWS, MAP, CAMERAS)
     assert [len(found) > 0 for found in together] == [True] * len(VIEWS)
     for row, (found, view, camera) in enumerate(zip(together, VIEWS, CAMERAS, strict=True)):
         alone = {key: value[row : row + 1] for key, value in arrays.items()}
-        assert_same(found, task.finish(alone, [view], MAP, [camera])[0])
+        assert_same(found, task.postprocess(alone, [view], MAP, [camera])[0])
     boxes = [found.boxes for found in together]
     assert not np.array_equal(boxes[0][:1], boxes[1][:1])
 
@@ -80,4 +80,4 @@ def test_a_batch_is_its_images_one_by_one(name: str, dataset: str, flags: list[s
 def test_no_candidates_are_no_detections() -> None:
     task = TASKS["ctdet"](info("coco"))
     arrays = {"boxes": np.zeros((2, 0, 4)), "scores": np.zeros((2, 0)), "classes": np.zeros((2, 0))}
-    assert [len(found) for found in task.finish(arrays, VIEWS[:2], MAP)] == [0, 0]
+    assert [len(found) for found in task.postprocess(arrays, VIEWS[:2], MAP)] == [0, 0]

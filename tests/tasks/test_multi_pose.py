@@ -73,7 +73,7 @@ def test_image_pixels_as_recorded(case: Any) -> None:
         scale = post["s"] if np.isscalar(post["s"]) else tuple(post["s"])
         recorded = case.outputs[f"post.{number}"]
         view = View(tuple(post["c"]), scale)
-        batch = task.finish(found, [view] * len(found["scores"]), map_size)
+        batch = task.postprocess(found, [view] * len(found["scores"]), map_size)
         for image, got in enumerate(batch):
             joints = got.keypoints[:, :, :2].reshape(len(got), -1)
             rows = np.column_stack([got.boxes, got.scores, joints, got.classes + 1])
@@ -307,7 +307,7 @@ def test_squared_error_reads_the_joints_heat_as_it_is() -> None:
     assert loss([raw["hm_hp"]], {"hm_hp": heat}) == pytest.approx(0.25)
     raw["hm_hp"][:] = 3.0
     arrays = {n: v.numpy() for n, v in task.decode(maps, 2).items()}
-    [found] = task.finish(arrays, [View((8, 8), 16.0)], (4, 4))
+    [found] = task.postprocess(arrays, [View((8, 8), 16.0)], (4, 4))
     assert found.keypoints[:, :, 2].max() <= 1  # a score, whatever was predicted
 
 

@@ -181,7 +181,7 @@ def test_image_pixels_as_recorded(case: Any) -> None:
         "classes": given[:, :, 7],
         "centres": case.inputs["centers"][:1],
     }
-    [found] = task_with().finish(arrays, [view], map_size)
+    [found] = task_with().postprocess(arrays, [view], map_size)
     rows = np.column_stack([found.boxes, found.scores, found.corner_scores, found.classes])
     recorded = case.outputs["detections"][0]
     kept = recorded[recorded[:, 4] > 0]
@@ -258,7 +258,7 @@ def test_decodes_what_it_encoded(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     found = task.decode(dense(perfect_maps(task, task.encode(Objects(boxes, classes), SIZE))), 100)
     arrays = {name: value.numpy() for name, value in found.items()}
     view = View((SIZE[1] / 2, SIZE[0] / 2), (float(SIZE[1]), float(SIZE[0])))
-    [pairs] = task.finish(arrays, [view], SIZE)
+    [pairs] = task.postprocess(arrays, [view], SIZE)
     middle = centre_scores(pairs.boxes, pairs.classes, pairs.centres)
     sure = (pairs.scores > 0.99) & (middle > 0.99)
     ours = sorted(zip(pairs.classes[sure].tolist(), pairs.boxes[sure].tolist(), strict=True))
@@ -313,7 +313,7 @@ def test_nothing_found_is_an_empty_result() -> None:
     found = task.decode(task.activate(maps), 100)
     arrays = {name: value.numpy() for name, value in found.items()}
     arrays["scores"] = np.full_like(arrays["scores"], -1)
-    parts = task.finish(arrays, [View((4, 4), 8.0)], (8, 8))
+    parts = task.postprocess(arrays, [View((4, 4), 8.0)], (8, 8))
     assert len(task.merge(parts, nms=False)) == 0
 
 
@@ -327,7 +327,7 @@ def test_boxes_that_leave_the_image_are_dropped_and_others_cut() -> None:
     }
     view = View((20.0, 20.0), (40.0, 40.0), zoom=2.0, bounds=(38.0, 37.0))
     arrays = {name: value[None] for name, value in arrays.items()}
-    [found] = task_with().finish(arrays, [view], (40, 40))  # 2.5 pixels, 5 of the enlarged image
+    [found] = task_with().postprocess(arrays, [view], (40, 40))  # 2.5 pixels, 5 enlarged
     assert found.boxes.tolist() == [[0, 10, 20, 20], [5, 5, 37, 30]]
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from centernet.datasets import open_source
 from centernet.datasets.class_lists import counted, other_order
+from centernet.datasets.class_map import matched
 from centernet.datasets.joined import Joined
 from centernet.datasets.published import PUBLISHED
 from centernet.datasets.source import Info, Source
+from centernet.datasets.table_source import TableSource
 from centernet.options.flag import flags_of
 from centernet.options.groups import Data
 from centernet.options.options import Options
@@ -110,4 +112,7 @@ def training_source(data: Data, task: type[Task], logger: Logger) -> Source:
         return source
     other = open_part(data, task, "val", logger)
     check_joints(task, source.info, other.info)
+    if isinstance(other, TableSource):
+        for line in matched(other, source.info.class_names):
+            logger.write(line)
     return Joined([source, other])

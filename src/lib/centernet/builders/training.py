@@ -12,13 +12,16 @@ from torch import nn
 from centernet.builders.colours import starting_colours
 from centernet.builders.data import check_joints, open_part, training_source
 from centernet.builders.evaluation import run_test
+from centernet.builders.examine import doubts_of, framed_for
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.builders.network import network_spec
 from centernet.builders.settings import detector_settings, input_size, perfect_heads
+from centernet.datasets.class_map import matched
 from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
 from centernet.datasets.inspect import compare
 from centernet.datasets.source import Source
+from centernet.datasets.table_source import TableSource
 from centernet.detectors.detector import Detector
 from centernet.geometry.view import Size
 from centernet.io.download import DownloadError
@@ -64,6 +67,11 @@ def make_trainer(
     resolution = task.resolution(source.info, options.task)
     size = input_size(options.input, resolution, model, spec.arch)
     description = describe(task, spec, model.head_conv, size, data.dataset)
+    if data.dataset == "custom":
+        pad, stride = model.backbone.pad, model.backbone.stride
+        framed = framed_for(task.framing, size, pad, options.input.keep_res)
+        for line in doubts_of(source, framed, stride):
+            logger.write(f"train: {line}")
     if processes.main and not (checkpoint and options.continues):
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(options, task, model, processes)
@@ -214,6 +222,9 @@ def make_validation(
         step.processes, lambda: open_part(options.data, kind, "val", logger)
     )
     check_joints(kind, training.info, source.info)
+    if isinstance(source, TableSource):
+        for line in matched(source, training.info.class_names):
+            logger.write(line)
     for line in compare(training, source):
         logger.write(line)
     names = METRICS if tracks(options) else tuple(source.metric_names)

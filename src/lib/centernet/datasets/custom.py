@@ -14,6 +14,7 @@ from centernet.datasets.labelme import labelme_folder, open_labelme
 from centernet.datasets.openimages import open_openimages, openimages_file
 from centernet.datasets.pascal import open_voc_folder, open_xml_folder
 from centernet.datasets.table_source import TableSource
+from centernet.datasets.turned import turned_lines
 from centernet.datasets.yolo import is_yolo_folder, open_yolo
 from centernet.runtime.errors import UserError
 
@@ -52,7 +53,9 @@ def open_custom(
             raise UserError("--box_format is for COCO files: name them with --train_json and so on")
         source = _of_folder(_root(Path(data_dir), image_dir), split, wanted, reading)
     if class_map:
-        mapped(source, parse_class_map(class_map))
+        mapped(source, parse_class_map(class_map), every=split == "train")
+    paths = [source.path(index) for index in range(len(source))]
+    source.report.facts += turned_lines(source.info.name, paths, source.upright)
     fullest = int(source.table.objects_per_image().max(initial=0))
     if fullest > source.info.max_objects:
         source.report.facts.append(

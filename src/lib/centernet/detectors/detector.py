@@ -335,7 +335,7 @@ class Detector:
         check_finite(found.arrays, paths, narrow=self.engine.narrow)
         with self.timings.stage("post"):
             views = [prepared.view for prepared in inputs]
-            return self.task.finish(found.arrays, views, found.size, calibrations)
+            return self.task.postprocess(found.arrays, views, found.size, calibrations)
 
     def maps(self, inputs: Sequence[Prepared]) -> Maps:
         """The network's activated maps (B, C, h, w) of inputs of one shape, flips averaged.

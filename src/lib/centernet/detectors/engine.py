@@ -37,6 +37,7 @@ class Engine(Protocol):
     stride: that of the maps, as far as it has any.
     flip_test: whether it averages with the mirrored image.
     narrow: whether it computes in float16, which some networks overflow.
+    has_maps: whether `maps` gives them; a file that decodes inside has none.
     device: whose work a timing has to wait for.
     place: where it computes, and by what, in words.
     """
@@ -52,6 +53,9 @@ class Engine(Protocol):
 
     @property
     def narrow(self) -> bool: ...
+
+    @property
+    def has_maps(self) -> bool: ...
 
     @property
     def device(self) -> torch.device: ...

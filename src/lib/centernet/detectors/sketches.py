@@ -46,5 +46,7 @@ def heat_maps(detector: Detector, ready: Ready, theme: str = "white") -> dict[st
 
 
 def heat_of(detector: Detector, ready: Ready) -> np.ndarray | None:
-    """The first heat maps of an image over it; None for a task without such a head."""
+    """The first heat maps of an image over it; None for a task or an engine that has none."""
+    if not detector.engine.has_maps:
+        return None
     return next(iter(heat_maps(detector, ready).values()), None)

@@ -48,6 +48,7 @@ class TorchEngine:
     """
 
     size: Size | None = None
+    has_maps = True
 
     def __init__(
         self,

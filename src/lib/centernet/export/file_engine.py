@@ -33,6 +33,7 @@ class FileEngine:
     """
 
     stride = 1
+    has_maps = False
     device = torch.device("cpu")  # nothing of PyTorch's is waited for
 
     def __init__(self, runtime: Runtime, name: str) -> None:

@@ -51,8 +51,8 @@ def diou(boxes: Tensor, others: Tensor) -> Tensor:
 
 def ciou(boxes: Tensor, others: Tensor) -> Tensor:
     """As `diou`, and the difference of the aspect ratios, weighed by it and the overlap."""
-    w, h = (boxes[:, 2:] - boxes[:, :2]).unbind(1)
-    true_w, true_h = (others[:, 2:] - others[:, :2]).unbind(1)
+    w, h = (boxes[:, 2:] - boxes[:, :2]).clamp(min=EPSILON).unbind(1)  # of no size: no direction
+    true_w, true_h = (others[:, 2:] - others[:, :2]).clamp(min=EPSILON).unbind(1)
     ratio = 4 / math.pi**2 * (torch.atan(true_w / true_h) - torch.atan(w / h)) ** 2
     weight = ratio / (iou(boxes, others) + ratio + EPSILON)
     return diou(boxes, others) + weight * ratio

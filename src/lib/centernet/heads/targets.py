@@ -51,6 +51,65 @@ def draw_gaussian(
 
 
 @njit
+def exact_radius(height: float, width: float, overlap: float = 0.7) -> float:
+    """The same with the roots as CornerNet's text has them: smaller gaussians."""
+    total, area = height + width, height * width
+    c1 = area * (1 - overlap) / (1 + overlap)
+    r1 = (total - math.sqrt(total * total - 4 * c1)) / 2
+    b2, c2 = 2 * total, (1 - overlap) * area
+    r2 = (b2 - math.sqrt(b2 * b2 - 16 * c2)) / 8
+    a3, b3, c3 = 4 * overlap, -2 * overlap * total, (overlap - 1) * area
+    r3 = (b3 + math.sqrt(b3 * b3 - 4 * a3 * c3)) / (2 * a3)
+    return min(r1, r2, r3)
+
+
+@njit
+def ttf_radius(side: float) -> int:
+    """The radius along one axis, in proportion to that side of the box (TTFNet)."""
+    return int(side / 2 * 0.54)
+
+
+@njit
+def draw_ellipse(heat: NDArray[np.float32], x: int, y: int, along: int, down: int) -> None:
+    """Raise `heat` (H, W) to a gaussian of radius `along` in x and `down` in y."""
+    height, width = heat.shape
+    sigma_x, sigma_y = (2 * along + 1) / 6, (2 * down + 1) / 6
+    for row in range(max(0, y - down), min(height, y + down + 1)):
+        for column in range(max(0, x - along), min(width, x + along + 1)):
+            value = math.exp(
+                -((column - x) ** 2) / (2 * sigma_x**2) - (row - y) ** 2 / (2 * sigma_y**2)
+            )
+            if value < EPSILON:
+                value = 0.0
+            heat[row, column] = max(heat[row, column], np.float32(value))
+
+
+def write_heaviest(
+    values: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    x: int,
+    y: int,
+    radii: tuple[int, int],
+    value: NDArray[np.float32],
+    share: float,
+) -> None:
+    """Write `value` (D,) into `values` (H, W, D) under the gaussian of `radii` (along, down).
+
+    `weights` (H, W) gets `share` there, parted as the gaussian is.
+    """
+    height, width = weights.shape
+    along, down = radii
+    gaussian = np.zeros((2 * down + 1, 2 * along + 1), np.float32)
+    draw_ellipse(gaussian, along, down, along, down)
+    top, left = max(0, y - down), max(0, x - along)
+    bottom, right = min(height, y + down + 1), min(width, x + along + 1)
+    part = gaussian[top - y + down : bottom - y + down, left - x + along : right - x + along]
+    seen = part > 0
+    values[top:bottom, left:right][seen] = value
+    weights[top:bottom, left:right][seen] = part[seen] * share / part.sum()
+
+
+@njit
 def draw_wide_gaussian(heat: NDArray[np.float32], x: int, y: int, sigma: int) -> None:
     """Raise `heat` (H, W) to a gaussian of `sigma` > 0 cut at three sigma, for the MSE loss."""
     height, width = heat.shape

@@ -83,3 +83,18 @@ class UncertaintyWeights(nn.Module):
             if grouped.count(term.stat) != 1:
                 raise ValueError(f"{term.stat} must be in one group of {self.groups}")
         return total / 2
+
+
+def true_maps(
+    terms: Sequence[Term], targets: Targets, size: tuple[int, int], wanted: frozenset[str]
+) -> dict[str, Tensor]:
+    """{head: raw map (C, h, w)} of the `wanted` heads, by the first of `terms` that reads each.
+
+    From one image's `targets`, for maps of `size`; UserError where a loss cannot say what it wants.
+    """
+    found: dict[str, Tensor] = {}
+    for term in terms:
+        if any(name in wanted and name not in found for name in term.heads):
+            true = zip(term.heads, term.loss.truth(targets, size), strict=True)
+            found |= {n: v for n, v in true if n in wanted and n not in found}
+    return found

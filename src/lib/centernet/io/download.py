@@ -15,7 +15,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -25,6 +24,7 @@ from filelock import FileLock, Timeout
 from centernet import __version__
 from centernet.io.files import digest_of
 from centernet.io.meter import Log, Meter, megabytes
+from centernet.io.remote import Remote
 from centernet.runtime.errors import UserError
 
 CHUNK = 1 << 18
@@ -45,26 +45,6 @@ class Broken(Exception):
 
 class Refused(Exception):
     """An answer that another try would not change."""
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A published file.
-
-    `url` is empty where only a person can fetch it, from the web page `page`. `digest` is
-    "sha256:..." (the whole or its first digits) or "md5:...", `size` its bytes; unknown: "", None.
-    """
-
-    name: str
-    url: str = ""
-    digest: str = ""
-    size: int | None = None
-    page: str = ""
-
-    @property
-    def source(self) -> str:
-        """Where a person finds it."""
-        return self.page or self.url
 
 
 def remote_of(url: str) -> Remote:

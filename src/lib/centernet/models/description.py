@@ -93,9 +93,10 @@ def options_of(
     for field in fields(options):
         choices = field.metadata.get("choices")
         choices = choices() if callable(choices) else choices
-        if choices and field.name in saved and saved[field.name] not in choices:
+        found = saved.get(field.name, field.default)
+        if choices and found != field.default and found not in choices:
             raise UserError(
-                f"{file}: description: options: {field.name} is {shown(saved[field.name])}, where"
+                f"{file}: description: options: {field.name} is {shown(found)}, where"
                 f" one of {', '.join(map(str, choices))} is expected"
             )
     return options(**{k: v for k, v in {**saved, **given}.items() if k in names})

@@ -42,6 +42,7 @@ VERBS: Registry[Verb] = Registry(
         "train": "centernet.commands.train:VERB",
         "test": "centernet.commands.test:VERB",
         "demo": "centernet.commands.demo:VERB",
+        "check": "centernet.commands.check:VERB",
         "info": "centernet.commands.info:VERB",
         "doctor": "centernet.commands.doctor:VERB",
         "export": "centernet.commands.export:VERB",

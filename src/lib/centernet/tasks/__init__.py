@@ -12,7 +12,8 @@ from centernet.runtime.registry import Registry
 from centernet.tasks.options import TaskOptions
 
 if TYPE_CHECKING:
-    from centernet.tasks.task import Head, Task
+    from centernet.heads.head import Head
+    from centernet.tasks.task import Task
 
 TASKS: Registry[type[Task]] = Registry(
     {
@@ -51,4 +52,5 @@ def __getattr__(name: str) -> Any:
     """`Head` and `Task`, imported when first used: they need PyTorch, the names above do not."""
     if name not in ("Head", "Task"):
         raise AttributeError(f"module 'centernet.tasks' has no attribute '{name}'")
-    return getattr(import_module("centernet.tasks.task"), name)
+    where = {"Head": "centernet.heads.head", "Task": "centernet.tasks.task"}
+    return getattr(import_module(where[name]), name)

@@ -19,6 +19,7 @@ from centernet.datasets.source import Info
 from centernet.geometry.view import View
 from centernet.heads import flipped
 from centernet.heads.grouping import BOTTOM, LEFT, RIGHT, TOP, aggregate_edges, group
+from centernet.heads.head import Head, sigmoid_heat
 from centernet.heads.head_map import Maps
 from centernet.heads.losses import Focal, Loss, at_centres, sigmoid_square
 from centernet.heads.peaks import Peaks, local_maxima, top_k_by_class
@@ -29,7 +30,7 @@ from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import ExdetOptions
-from centernet.tasks.task import Head, Task, sigmoid_heat
+from centernet.tasks.task import Task
 
 SIDES = ("t", "l", "b", "r")
 GROUPS = 1000  # objects read off the maps of one image
@@ -155,7 +156,7 @@ class Exdet(Task):
         peaks = top_k_by_class(local_maxima(heat.flatten(0, 1)).clamp(max=1), k)
         return Peaks(*(field.unflatten(0, (-1, 4)) for field in peaks))
 
-    def finish(
+    def postprocess(
         self,
         arrays: Mapping[str, NDArray],
         views: Sequence[View],
@@ -163,7 +164,7 @@ class Exdet(Task):
         calibrations: Sequence[NDArray | None] = (),
     ) -> list[Detections]:
         """As every task's, without the rows that are no detection."""
-        found = super().finish(arrays, views, map_size, calibrations)
+        found = super().postprocess(arrays, views, map_size, calibrations)
         return [each.select(each.scores > 0) for each in found]
 
     def merge(self, parts: Sequence[Detections], *, nms: bool, limit: int = 100) -> Detections:

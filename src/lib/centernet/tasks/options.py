@@ -37,6 +37,17 @@ class LossOptions(CentreOptions):
     """Those of tasks that also learn box sizes."""
 
     wh_weight: float = option(0.1, "weight of the box size loss", at_least=0)
+    heat_loss: str = option(
+        "focal",
+        "loss of the heat map of the centres: focal, quality (quality focal loss), binary (cross"
+        " entropy)",
+        ("focal", "quality", "binary"),
+    )
+    radius: str = option(
+        "published",
+        "radius of the gaussians: published, exact (the roots as in CornerNet's text, smaller), ttf"
+        " (of each side of the box) or fixed:N (N cells)",
+    )
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,21 @@ class CtdetOptions(LossOptions):
     norm_wh: bool = option(False, "box sizes are learned relative to the true ones")
     dense_wh: bool = option(False, "box sizes are learned all over a gaussian, not at its centre")
     cat_spec_wh: bool = option(False, "one pair of size maps for every class")
+    box: str = option(
+        "wh", "what a box is learned as: width and height, or its four sides", ("wh", "ltrb")
+    )
+    box_loss: str | None = option(
+        None,
+        "loss of the boxes of --box ltrb (not given: giou), weighed by --wh_weight",
+        ("l1", "smooth_l1", "l2", "iou", "giou", "diou", "ciou"),
+    )
+    box_samples: str = option(
+        "centre", "cells that learn a box of --box ltrb", ("centre", "3x3", "gaussian")
+    )
+    box_multiplier: float = option(
+        1.0, "map pixels that a value of 1 of --box ltrb stands for", at_least=0
+    )
+    box_log: bool = option(False, "--box ltrb learns the logarithms of the distances")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """True maps in the place of predicted ones: how good would the rest be if a head were perfect?
 
-The maps are read off a task's own training targets, by the losses that compare with these.
+The maps are read off a task's own training targets: each part says which raw maps leave nothing to
+learn (`Part.truth`).
 """
 
 from __future__ import annotations
@@ -71,19 +72,11 @@ class Oracle:
 
     def _of_objects(self, objects: Objects, size: tuple[int, int]) -> dict[str, Tensor]:
         encoded = self.task.encode(objects, size)
-        raw = self._raw({name: torch.from_numpy(value) for name, value in encoded.items()}, size)
+        targets = {name: torch.from_numpy(value) for name, value in encoded.items()}
+        raw = self.task.truth(targets, size, frozenset(self.heads))
         heads = self.task.heads
         changes = {name: heads[name].activation for name in raw}
         return {n: value if (f := changes[n]) is None else f(value) for n, value in raw.items()}
-
-    def _raw(self, targets: Targets, size: tuple[int, int]) -> dict[str, Tensor]:
-        """{head: raw map (C, h, w)} by the first term that reads each head."""
-        found: dict[str, Tensor] = {}
-        for term in self.task.terms:
-            if any(name in self.heads and name not in found for name in term.heads):
-                true = zip(term.heads, term.loss.truth(targets, size), strict=True)
-                found |= {n: v for n, v in true if n in self.heads and n not in found}
-        return found
 
     def correct(self, maps: Maps, truths: Sequence[Mapping[str, Tensor]]) -> Maps:
         """Activated `maps` with the truth of each image put in."""
@@ -96,7 +89,11 @@ class Oracle:
         """Raw `maps` (B, C, h, w) of one stage with the truth of a batch's `targets` put in."""
         batch, _, *size = maps[self.heads[0]].shape
         each = [
-            self._raw({key: value[image] for key, value in targets.items()}, (size[0], size[1]))
+            self.task.truth(
+                {key: value[image] for key, value in targets.items()},
+                (size[0], size[1]),
+                frozenset(self.heads),
+            )
             for image in range(batch)
         ]
         true = {name: torch.stack([one[name] for one in each]) for name in self.heads}

@@ -7,10 +7,10 @@ A task is one file. Training uses `encode` and `loss` and never sees decoding; e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,45 +19,19 @@ from torch import Tensor, nn
 
 from centernet.datasets.framing import Augmentation, SquareFraming
 from centernet.datasets.source import Info
-from centernet.geometry.affine import transform
 from centernet.geometry.view import View
+from centernet.heads.head import Head
 from centernet.heads.head_map import Dense, Lazy, Logits, Maps, PutOff
-from centernet.heads.peaks import mirror
-from centernet.heads.term import Balance, Term, weighted_sum
+from centernet.heads.part import Placing
+from centernet.heads.term import Balance, Term, true_maps, weighted_sum
 from centernet.models.inputs import IMAGE_ALONE, Input
-from centernet.models.model import HEAT_BIAS
 from centernet.structures.detections import Detections
 from centernet.structures.known import Known
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TaskOptions
 
-FIELDS = frozenset(Detections.__dataclass_fields__)  # of detections; all else are columns
-Reads = Literal["map", "places", "peaks"]
-
-
-@dataclass(frozen=True)
-class Head:
-    """One output map of the network.
-
-    `activation` turns the raw map into its meaning. `flip` brings the map of a mirrored image back
-    into the image's frame so that both can be averaged; without it the flip test uses the upright
-    image's map alone.
-    `flip` mirrors the last dimension; it may also permute channels and change signs, nothing else.
-    `pooling` is what the head sees the features through (`models/networks/pooling.py`). `reads` is
-    what decoding asks its map for: "places", values at single places, so that nothing else need be
-    computed; "peaks", the best of a sigmoid, and single places; "map", anything. `oracle` is the
-    name under which the truth can be put in its place (`oracle.py`), "" for its own; heads of one
-    name are made perfect together.
-    """
-
-    channels: int
-    bias: float | None = None
-    activation: Callable[[Tensor], Tensor] | None = None
-    flip: Callable[[Tensor], Tensor] | None = None
-    pooling: str | None = None
-    reads: Reads = "map"
-    oracle: str = ""
+FIELDS = frozenset(f.name for f in fields(Detections))  # what else a task finds is a column
 
 
 class Task(ABC):
@@ -214,7 +188,7 @@ class Task(ABC):
         """
         return None
 
-    def finish(
+    def postprocess(
         self,
         arrays: Mapping[str, NDArray],
         views: Sequence[View],
@@ -225,25 +199,35 @@ class Task(ABC):
 
         `views` are the B windows, `calibrations` B camera matrices (3, 4) where a task needs them.
         """
-        fields = self.placed(arrays, ways_back(views, map_size))
-        own = {name: fields.pop(name) for name in [*fields] if name in FIELDS}
-        names = self.info.class_names
+        cameras = calibrations or [None] * len(views)
+        placing = Placing(ways_back(views, map_size), views, cameras)
+        found = self.placed({name: np.asarray(value) for name, value in arrays.items()}, placing)
+        columns = {name: found.pop(name) for name in [*found] if name not in FIELDS}
         return [
             Detections(
-                class_names=names,
-                columns={name: value[row] for name, value in fields.items()},
-                **{name: value[row] for name, value in own.items()},
+                class_names=self.info.class_names,
+                columns={name: value[row] for name, value in columns.items()},
+                **{name: value[row] for name, value in found.items()},
             )
             for row in range(len(views))
         ]
 
-    def placed(self, arrays: Mapping[str, NDArray], back: NDArray) -> dict[str, NDArray]:
-        """Fields and columns of Detections, (B, K, ...); `back` (B, 2, 3) moved their points."""
-        fields = {name: np.asarray(arrays[name]) for name in ("scores", "classes")}
+    def placed(self, arrays: Mapping[str, NDArray], placing: Placing) -> dict[str, Any]:
+        """Fields or columns of Detections, by name: B values each, with one row an object."""
+        found: dict[str, Any] = {name: arrays[name] for name in ("scores", "classes")}
         for name in ("boxes", "keypoints", "extremes"):
             if name in arrays:
-                fields[name] = transform(arrays[name], back)
-        return fields
+                found[name] = placing.points(arrays[name])
+        return found
+
+    def truth(
+        self, targets: Mapping[str, Tensor], size: tuple[int, int], wanted: frozenset[str]
+    ) -> dict[str, Tensor]:
+        """Raw maps (C, h, w) of the `wanted` heads that leave nothing to learn, for the oracle.
+
+        From one image's `targets`, for maps of `size`; NaN where any value would do.
+        """
+        return true_maps(self.terms, targets, size, wanted)
 
     def merge(self, parts: Sequence[Detections], *, nms: bool, limit: int = 100) -> Detections:
         """Detections of several scales -> one set of at most about `limit`.
@@ -256,9 +240,3 @@ class Task(ABC):
 def ways_back(views: Sequence[View], map_size: tuple[int, int]) -> NDArray[np.float64]:
     """Affine matrices (B, 2, 3) from the pixels of maps of `map_size` (h, w) to those of images."""
     return np.array([view.back((map_size[1], map_size[0])) for view in views])
-
-
-def sigmoid_heat(classes: int, **more: Any) -> Head:
-    """The head of a heat map: a sigmoid, few peaks at the start, averaged in the flip test."""
-    more.setdefault("flip", mirror)
-    return Head(classes, HEAT_BIAS, torch.sigmoid, **more)

@@ -23,6 +23,7 @@ from centernet.geometry.view import View
 from centernet.heads import flipped
 from centernet.heads.centre_check import CornerPairs, centre_scores
 from centernet.heads.embedding import Pull, Push
+from centernet.heads.head import Head, sigmoid_heat
 from centernet.heads.head_map import Maps
 from centernet.heads.losses import Focal, at_centres
 from centernet.heads.targets import draw_gaussian
@@ -33,7 +34,7 @@ from centernet.structures.detections import Detections
 from centernet.structures.merge import merge_scales
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TripletOptions
-from centernet.tasks.task import Head, Task, sigmoid_heat
+from centernet.tasks.task import Task
 
 POINTS = ("tl", "br", "ct")
 PAIRS = 1000  # boxes read off the maps of one image
@@ -172,7 +173,7 @@ class Triplet(Task):
     def _apart(self) -> float:
         return float(self.options.ae_threshold)
 
-    def finish(
+    def postprocess(
         self,
         arrays: Mapping[str, NDArray],
         views: Sequence[View],

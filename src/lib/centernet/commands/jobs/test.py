@@ -10,6 +10,8 @@ from centernet.builders.evaluation import run_budget, run_test
 from centernet.builders.process import make_logger, one_device
 from centernet.builders.record import record_test
 from centernet.commands.jobs.report import report
+from centernet.datasets.class_map import matched
+from centernet.datasets.table_source import TableSource
 from centernet.io.files import digest_of
 from centernet.options.options import Options
 from centernet.tasks import TASKS
@@ -28,6 +30,10 @@ def run(options: Options) -> None:
     device = one_device(options, logger)
     task, data = TASKS[options.task_name], options.data
     source = open_part(data, task, tested_part(options), logger)
+    learned = checkpoint.description.get("class_names") or ()
+    if isinstance(source, TableSource) and len(learned) != source.info.num_classes:
+        for line in matched(source, learned):
+            logger.write(line)
     for line in renamed(checkpoint.name, checkpoint.description, source.info):
         logger.write(line)
     detector = make_detector(options, checkpoint, device, source.info)

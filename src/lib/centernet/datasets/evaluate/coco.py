@@ -84,6 +84,8 @@ def evaluate_coco(
         annotated.dataset = ground_truth(truth, info.class_names, numbering)
         annotated.createIndex()
     evaluation = Evaluation({})
+    own = truth.classes[(truth.classes >= 0) & ~truth.crowd]
+    counts = np.bincount(own, minlength=info.num_classes).tolist()
     for kind in kinds:
         judged, table = _judge(tools, annotated, found, kind, info.sigmas)
         names = KEYPOINT_METRICS if kind == "keypoints" else BOX_METRICS
@@ -95,7 +97,7 @@ def evaluate_coco(
             per_class={c: {prefix + n: v for n, v in m.items()} for c, m in per_class.items()},
             curves=class_curves(judged, info.class_names),
             curves_at="OKS 0.5" if kind == "keypoints" else "IoU 0.5",
-            table="\n".join([table, *_class_lines(per_class)]),
+            table="\n".join([table, *_class_lines(per_class, counts)]),
         )
         evaluation = evaluation.joined(one)
     if evaluation.metrics["AP"] < 0:
@@ -266,11 +268,18 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if values.size else -1.0
 
 
-def _class_lines(per_class: Mapping[str, Mapping[str, float]]) -> list[str]:
-    if not 1 < len(per_class) <= SHOWN_CLASSES:
+def _class_lines(per_class: Mapping[str, Mapping[str, float]], counts: list[int]) -> list[str]:
+    """A line a class that has objects: its precisions and how many objects it has."""
+    rows = [(n, v, c) for (n, v), c in zip(per_class.items(), counts, strict=True) if c]
+    if len(per_class) < 2 or not rows:
         return []
-    width = max(map(len, per_class))
-    return [
-        f" {name:<{width}}  AP {values['AP']:.3f}  AP50 {values['AP50']:.3f}"
-        for name, values in per_class.items()
+    shown = sorted(rows, key=lambda row: -row[2])[:SHOWN_CLASSES]
+    width = max(len(name) for name, _, _ in shown)
+    lines = [
+        f" {name:<{width}}  AP {v['AP']:.3f}  AP50 {v['AP50']:.3f}  {count} objects"
+        for name, v, count in rows
+        if any(name == other for other, _, _ in shown)
     ]
+    if len(rows) > len(shown):
+        lines.append(f" ... the {len(shown)} classes with most objects; all are in classes.json")
+    return lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from centernet.io.download import Remote
+from centernet.io.remote import Remote
 from centernet.models.networks.head_layers import PUBLISHED_HEAD, HeadLayers
 from centernet.runtime.errors import UserError
 

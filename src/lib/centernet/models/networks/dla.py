@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from centernet.io.download import Remote
+from centernet.io.remote import Remote
 from centernet.models.networks.backbone import (
     Backbone,
     Pretrained,

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from centernet.io.download import Remote
+from centernet.io.remote import Remote
 from centernet.models.networks.backbone import Pretrained
 from centernet.models.networks.trunks.trunk import Normalisation, Trunk, nearest_names
 from centernet.runtime.errors import UserError

@@ -1,0 +1,1 @@
+"""One page with the network, the runtime and what draws, to be opened in a browser."""

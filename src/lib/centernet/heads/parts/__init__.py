@@ -1,0 +1,1 @@
+"""What is read off at centres, one kind a file."""
