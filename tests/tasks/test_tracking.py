@@ -23,7 +23,6 @@ from centernet.structures.detections import Detections
 from centernet.structures.known import Known
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TrackingOptions
-from centernet.tasks.task import ways_back
 from centernet.tasks.tracking import Tracking
 from tests.parity_cases import cases, folder
 
@@ -284,8 +283,10 @@ def test_a_round_trip() -> None:
     np.testing.assert_allclose(places[0][order][0], before[0], atol=1e-4)
     view = View((24.0, 16.0), (48.0, 32.0))
     arrays = {name: value.numpy() for name, value in found.items()}
-    placed = task.placed(arrays, ways_back([view], (32, 48)))
-    assert placed["displacements"].shape == (1, 2, 2)
+    (detections,) = task.postprocess(arrays, [view], (32, 48))
+    shown = detections.columns
+    assert shown["displacements"].shape == (2, 2)
+    np.testing.assert_allclose(shown["centers"] + shown["displacements"], places[0], atol=1e-3)
 
 
 def test_zero_tracking_and_heat() -> None:

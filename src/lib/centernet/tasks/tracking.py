@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +18,12 @@ from torch import Tensor
 
 from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info
-from centernet.geometry.affine import transform
 from centernet.geometry.view import View
 from centernet.heads.focal_at import FocalAt
+from centernet.heads.head import Head, sigmoid_heat
 from centernet.heads.head_map import Maps
 from centernet.heads.losses import AtCentres
+from centernet.heads.part import Placing
 from centernet.heads.peaks import mirror
 from centernet.heads.recollection import Noise, disturbed, heat_of
 from centernet.heads.term import Term
@@ -31,7 +33,7 @@ from centernet.structures.detections import Detections
 from centernet.structures.known import Known
 from centernet.structures.objects import Objects
 from centernet.tasks.options import TrackingOptions
-from centernet.tasks.task import Head, Task, sigmoid_heat
+from centernet.tasks.task import Task
 
 HEAT = "heat"  # the input that shows what was there
 
@@ -145,9 +147,9 @@ class Tracking(Task):
             "displacements": torch.zeros_like(back) if self.options.zero_tracking else back,
         }
 
-    def placed(self, arrays: Mapping[str, NDArray], back: NDArray) -> dict[str, NDArray]:
+    def placed(self, arrays: Mapping[str, NDArray], placing: Placing) -> dict[str, Any]:
         """As every task's, with columns `centers` and `displacements` in image pixels."""
-        fields = super().placed(arrays, back)
-        centres = transform(arrays["centers"], back)
-        before = transform(arrays["centers"] + arrays["displacements"], back)
-        return {**fields, "centers": centres, "displacements": before - centres}
+        centres = placing.points(arrays["centers"])
+        before = placing.points(arrays["centers"] + arrays["displacements"])
+        found = super().placed(arrays, placing)
+        return {**found, "centers": centres, "displacements": before - centres}
