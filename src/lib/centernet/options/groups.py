@@ -313,6 +313,19 @@ class Train:
         "what model_best is chosen by: loss or a metric of the data set (not given: the task's own,"
         " such as AP)",
     )
+    overfit: int = option(
+        0,
+        "learn so many images by heart, as they are, and say whether data, network and evaluation"
+        " fit together; flags not given are then --num_epochs 10, --batch_size 8 or fewer, --lr"
+        " 5e-4, --val_intervals 5",
+        at_least=0,
+    )
+    class_balance: float = option(
+        0.0,
+        "show images of classes that are on less than this part of all images more often, as 0.1"
+        " (repeat-factor sampling); 0 shows every image once an epoch",
+        at_least=0,
+    )
     save_all: bool = option(False, "keep model_<epoch>.pth at each validation")
     compile: bool = option(False, "compile the network with torch.compile for training")
     hide_data_time: bool = option(False, "do not show the time spent on loading")
@@ -452,5 +465,8 @@ class Demo:
     )
     save_thresh: float = option(
         0.0, "lowest score that results.json keeps; 0 keeps all candidates", at_least=0
+    )
+    all_classes: bool = option(
+        False, "draw every class of a place (not given: the strongest, where boxes are the same)"
     )
     show: bool = option(False, "show a window, where there is a display")

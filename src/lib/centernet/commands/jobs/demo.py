@@ -55,6 +55,7 @@ def _one(
         options.drawing.debugger_theme,
         options.demo.show,
         options.demo.save_thresh,
+        all_classes=options.demo.all_classes,
         trace=tracked and options.track.show_trace,
         track_files=options.track.track_files if tracked else (),
     )
