@@ -15,12 +15,13 @@ from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info
 from centernet.detectors.detector import Detector
 from centernet.geometry.view import View, divisible, map_size
-from centernet.heads.centre_check import CornerPairs, centre_scores
+from centernet.heads.centre_check import before_the_check, centre_scores, nearest_to_one
 from centernet.heads.head_map import dense
 from centernet.heads.targets import draw_gaussian
 from centernet.models.create import create_model
 from centernet.models.networks import BACKBONES
 from centernet.runtime.errors import UserError
+from centernet.structures.detections import Detections
 from centernet.structures.objects import Objects
 from centernet.tasks import triplet
 from centernet.tasks.triplet import Triplet, TripletOptions, rim_radius
@@ -182,11 +183,13 @@ def test_image_pixels_as_recorded(case: Any) -> None:
         "centres": case.inputs["centers"][:1],
     }
     [found] = task_with().postprocess(arrays, [view], map_size)
-    rows = np.column_stack([found.boxes, found.scores, found.corner_scores, found.classes])
+    centres, found = nearest_to_one([found]), found.select(~found.columns["centre"])
+    corners = found.columns["corner_scores"]
+    rows = np.column_stack([found.boxes, found.scores, corners, found.classes])
     recorded = case.outputs["detections"][0]
     kept = recorded[recorded[:, 4] > 0]
     np.testing.assert_allclose(rows, kept, atol=2e-3, rtol=1e-5)
-    np.testing.assert_allclose(found.centres, case.outputs["centers"][0], atol=2e-3, rtol=1e-5)
+    np.testing.assert_allclose(centres, case.outputs["centers"][0], atol=2e-3, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -259,7 +262,8 @@ def test_decodes_what_it_encoded(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     arrays = {name: value.numpy() for name, value in found.items()}
     view = View((SIZE[1] / 2, SIZE[0] / 2), (float(SIZE[1]), float(SIZE[0])))
     [pairs] = task.postprocess(arrays, [view], SIZE)
-    middle = centre_scores(pairs.boxes, pairs.classes, pairs.centres)
+    centres, pairs = nearest_to_one([pairs]), pairs.select(~pairs.columns["centre"])
+    middle = centre_scores(pairs.boxes, pairs.classes, centres)
     sure = (pairs.scores > 0.99) & (middle > 0.99)
     ours = sorted(zip(pairs.classes[sure].tolist(), pairs.boxes[sure].tolist(), strict=True))
     wanted = sorted(zip(classes.tolist(), boxes.tolist(), strict=True))
@@ -268,16 +272,23 @@ def test_decodes_what_it_encoded(drawn: tuple[np.ndarray, np.ndarray]) -> None:
         np.testing.assert_allclose(box, box_wanted, atol=2e-3)
 
 
-def pairs(boxes: list[list[float]], centres: list[list[float]], zoom: float = 1.0) -> CornerPairs:
+def pairs(boxes: list[list[float]], centres: list[list[float]], zoom: float = 1.0) -> Detections:
     count = len(boxes)
-    return CornerPairs(
+    found = Detections(
         boxes=np.array(boxes, np.float32),
         scores=np.full(count, 0.6),
         classes=np.zeros(count),
-        corner_scores=np.full((count, 2), 0.6, np.float32),
-        centres=np.array(centres, np.float32).reshape(-1, 4),
-        zoom=zoom,
+        columns={"corner_scores": np.full((count, 2), 0.6, np.float32)},
     )
+    return before_the_check(found, np.array(centres, np.float32).reshape(-1, 4), zoom)
+
+
+def test_rows_before_the_check_are_detections_like_others() -> None:
+    """What selects or joins them keeps pairs, corner scores and centres together."""
+    found = pairs([[0, 0, 90, 90], [1, 1, 9, 9]], [[45, 45, 0, 0.9], [7, 8, 0, 0.1]], zoom=0.5)
+    assert found.above(0.25).columns["centre"].tolist() == [False, False, True]
+    assert found.above(0.25).columns["corner_scores"].shape == (3, 2)
+    np.testing.assert_allclose(nearest_to_one([found.above(0.25)]), [[45, 45, 0, 0.9]])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ Duan et al., "CenterNet: Keypoint Triplets for Object Detection", ICCV 2019.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +14,37 @@ from numpy.typing import NDArray
 from centernet.structures.detections import Detections
 
 SMALL_AREA = 150.0**2  # image pixels; up to here the middle is a third of the sides, then a fifth
-NOTHING = np.zeros((0, 4), np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class CornerPairs(Detections):
-    """Boxes of one test scale before the check, and the centres seen at that scale."""
+def before_the_check(pairs: Detections, centres: NDArray[np.float32], zoom: float) -> Detections:
+    """The `pairs` of corners of one test scale and the centres (M, 4) x y class score seen there.
 
-    corner_scores: NDArray[np.float32] = field(  # (N, 2) top left, bottom right
-        default_factory=lambda: np.zeros((0, 2), np.float32)
+    Centres are rows too, boxes without extent. Columns: `corner_scores` (N, 2), which `pairs` have
+    already, `centre` (N,), whether a row is one, and `zoom` (N,), the test scale.
+    """
+    points, nothing = centres[:, :2], np.zeros((len(centres), 2), np.float32)
+    count = len(pairs) + len(centres)
+    return Detections(
+        boxes=np.concatenate([pairs.boxes, np.column_stack([points, points])]),
+        scores=np.concatenate([pairs.scores, centres[:, 3]]),
+        classes=np.concatenate([pairs.classes, centres[:, 2].astype(np.int64)]),
+        class_names=pairs.class_names,
+        columns={
+            "corner_scores": np.concatenate([pairs.columns["corner_scores"], nothing]),
+            "centre": np.arange(count) >= len(pairs),
+            "zoom": np.full(count, zoom),
+        },
     )
-    centres: NDArray[np.float32] = field(default_factory=NOTHING.copy)  # (M, 4) x y class score
-    zoom: float = 1.0  # the test scale
+
+
+def nearest_to_one(parts: Sequence[Detections]) -> NDArray[np.float32]:
+    """The centres (M, 4) x y class score of the part whose test scale is the nearest to 1."""
+    seen = [part.select(part.columns["centre"]) for part in parts]
+    seen = [each for each in seen if len(each)]
+    if not seen:
+        return np.zeros((0, 4), np.float32)
+    best = min(seen, key=lambda each: abs(math.log(each.columns["zoom"][0])))
+    return np.column_stack([best.boxes[:, :2], best.classes, best.scores]).astype(np.float32)
 
 
 def centre_scores(

@@ -21,7 +21,7 @@ from centernet.datasets.source import Info
 from centernet.external.nms import GAUSSIAN, soft_nms_merge
 from centernet.geometry.view import View
 from centernet.heads import flipped
-from centernet.heads.centre_check import CornerPairs, centre_scores
+from centernet.heads.centre_check import before_the_check, centre_scores, nearest_to_one
 from centernet.heads.embedding import Pull, Push
 from centernet.heads.head import Head, sigmoid_heat
 from centernet.heads.head_map import Maps
@@ -191,7 +191,7 @@ class Triplet(Task):
             for row, view in enumerate(views)
         ]
 
-    def _fitting(self, arrays: Mapping[str, NDArray], view: View) -> CornerPairs:
+    def _fitting(self, arrays: Mapping[str, NDArray], view: View) -> Detections:
         """One image's pairs (K, ...), in its pixels already, that fit and do not leave it."""
         boxes, real = arrays["boxes"], arrays["scores"] > 0
         if view.bounds is not None:
@@ -199,28 +199,27 @@ class Triplet(Task):
             margin = MARGIN / view.zoom
             real &= (boxes[:, :2] > -margin).all(1) & (boxes[:, 2:] < limit[2:] + margin).all(1)
             boxes = boxes.clip(0, limit)
-        return CornerPairs(
+        pairs = Detections(
             boxes=boxes[real],
             scores=np.asarray(arrays["scores"], np.float32)[real],
             classes=np.asarray(arrays["classes"], np.int64)[real],
             class_names=self.info.class_names,
-            corner_scores=np.asarray(arrays["corner_scores"], np.float32)[real],
-            centres=arrays["centres"],
-            zoom=view.zoom,
+            columns={"corner_scores": np.asarray(arrays["corner_scores"], np.float32)[real]},
         )
+        return before_the_check(pairs, np.asarray(arrays["centres"], np.float32), view.zoom)
 
     def merge(self, parts: Sequence[Detections], *, nms: bool, limit: int = 100) -> Detections:
         """Pairs of all scales that have a centre, weighed by it, after soft-NMS with merging.
 
         Centres come from the scale nearest to 1 alone. Soft-NMS runs whatever `nms` says.
         """
-        pairs = [part for part in parts if isinstance(part, CornerPairs)]
-        nearest = min(pairs, key=lambda part: abs(math.log(part.zoom)))
-        boxes, scores, classes, corners = (
+        pairs = [part.select(~part.columns["centre"]) for part in parts]
+        boxes, scores, classes = (
             np.concatenate([getattr(part, name) for part in pairs])
-            for name in ("boxes", "scores", "classes", "corner_scores")
+            for name in ("boxes", "scores", "classes")
         )
-        middle = centre_scores(boxes, classes, nearest.centres)
+        corners = np.concatenate([part.columns["corner_scores"] for part in pairs])
+        middle = centre_scores(boxes, classes, nearest_to_one(parts))
         confirmed = middle >= 0
         scores = (2 * scores + middle) / 3
         table = np.column_stack([boxes, scores, corners]).astype(np.float32)
