@@ -205,6 +205,11 @@ def _open_one(source: str, workers: int) -> Pictures | Video:
         return Video(int(source))
     if glob.has_magic(source):
         return Pictures(_matching(str(path)), workers)
+    if path.exists():
+        raise UserError(
+            f"{path.absolute()}: a device, pipe or socket, where a file is expected (of a camera"
+            " give the number)"
+        )
     raise UserError(f"{path.absolute()}: no such file or folder")
 
 
