@@ -29,7 +29,7 @@ EACH = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 PROGRAMS = {verb.program: verb for verb in VERBS.values()}
 ELSEWHERE = {
     # Flags of other programs: pip, docker, torchrun, pytest; the tools read their own.
-    *("no-build-isolation", "build-arg", "gpus", "rm", "group", "index-url"),
+    *("no-build-isolation", "no-deps", "build-arg", "gpus", "rm", "group", "index-url"),
     *("nproc_per_node", "standalone", "local_addr", "long"),
 }
 

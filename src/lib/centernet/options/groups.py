@@ -388,6 +388,11 @@ class Oracle:
     eval_oracle_dep: bool = option(False, "as if the depths were perfect")
     eval_oracle_dim: bool = option(False, "as if the sizes in metres were perfect")
     eval_oracle_rot: bool = option(False, "as if the orientations were perfect")
+    eval_oracle_tracking: bool = option(False, "as if the displacements were perfect")
+    eval_oracle_ltrb: bool = option(False, "as if the distances to the sides were perfect")
+    eval_oracle_ltrb_amodal: bool = option(
+        False, "as if the distances to the sides beyond the image were perfect"
+    )
     eval_oracle_embd: bool = option(False, "as if the embeddings of the corners were perfect")
 
 

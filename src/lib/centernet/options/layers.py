@@ -94,6 +94,8 @@ class _Layers:
             self.notices.append(f"{given['config']}: {saved.as_flags(self.config)}")
         self.known = frozenset(self.asked)
         self.values: dict[str, Any] = {flag.name: flag.default for flag in self.flags}
+        presets = {} if task is None else task_options(task).presets
+        self.values |= {name: v for name, v in presets.items() if name in self.values}
 
     def _own_fields(self) -> Iterable[Flag]:
         for group in self.own:

@@ -14,7 +14,7 @@ from centernet.options.options import shared_groups
 from centernet.options.published import PUBLISHED
 from centernet.options.verbs import Verb
 from centernet.runtime.errors import UserError
-from centernet.tasks import TASKS, task_options
+from centernet.tasks import ALIASES, TASKS, task_options
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -49,6 +49,7 @@ class Parser:
         # The task is taken from the words left over: argparse would lose a positional argument
         # that may be absent and comes after a flag.
         given, left = self._argparse().parse_known_args(words)
+        left = [ALIASES.get(word, word) for word in left]
         values = vars(given)
         wants_help = values.pop("help", False)
         task = next((word for word in left if self.verb.takes_task and word in TASKS), None)

@@ -68,7 +68,7 @@ class Objects:
     cuboids: Cuboids | None = None
     masks: list[Any] | None = None  # N COCO segmentations (polygons or RLE) or None
     identities: NDArray[np.int64] | None = None  # (N,)
-    before: NDArray[np.float32] | None = None  # (N, 2) centres in the previous frame; see `known`
+    before: NDArray[np.float32] | None = None  # (N, 2) centres a frame ago; NaN: not there
     calibration: NDArray[np.float32] | None = field(default=None)  # (3, 4) P2 of the image
     rotated: bool = False  # seen through a turned view: upright boxes are no longer tight
     zoom: float = 1.0  # how much larger than at test scale 1 things look in the view
@@ -133,11 +133,13 @@ class Objects:
                 keypoints[:, [a, b]] = keypoints[:, [b, a]]
         if extremes is not None:
             extremes = _mirrored(extremes[:, [0, 3, 2, 1]], width)
+        before = None if self.before is None else _mirrored(self.before, width)
         return replace(
             self,
             boxes=boxes,
             keypoints=keypoints,
             extremes=extremes,
+            before=before,
             points={name: _mirrored(value, width) for name, value in self.points.items()},
             placed=(mirroring(width) @ self._here())[:2],
         )
@@ -158,11 +160,13 @@ class Objects:
             keypoints[:, :, :2] = transform(keypoints[:, :, :2], turned)
         if extremes is not None:
             extremes = transform(extremes, upright)
+        before = None if seen.before is None else transform(seen.before, upright)
         return replace(
             seen,
             boxes=boxes,
             keypoints=keypoints,
             extremes=extremes,
+            before=before,
             points={name: transform(value, turned) for name, value in seen.points.items()},
             placed=turned @ seen._here(),
             rotated=view.rotation != 0,
