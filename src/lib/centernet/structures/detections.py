@@ -197,7 +197,8 @@ class Detections:
         """Plain types for json: the image, then one dict an object, fields that are None left out.
 
         `box` is x1 y1 x2 y2; `keypoints` J rows x y score; `extremes` top left bottom right;
-        `cuboid` depth (m), dimensions h w l (m), locations x y z (m), rotations, alphas (rad).
+        `cuboid` depth (m), dimensions h w l (m), locations x y z (m), rotations, alphas (rad). Each
+        of `columns` stands under its own name.
         """
         objects = []
         for row, found in enumerate(self):
@@ -221,7 +222,7 @@ class Detections:
                 entry["mask"] = _plain_mask(self.masks[row])
             if self.identities is not None:
                 entry["identity"] = int(self.identities[row])
-            objects.append(entry)
+            objects.append({n: _plain(column[row]) for n, column in self.columns.items()} | entry)
         return {
             "image": None if self.path is None else str(self.path),
             "image_size": None if self.image_size is None else [int(n) for n in self.image_size],
