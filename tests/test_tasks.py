@@ -102,7 +102,7 @@ def test_validation_losses_follow_the_oracles(
     train(root, "ctdet", "--exp_id", "val", "--num_epochs", "1", "--num_iters", "1")
     model = str(root / "exp" / "ctdet" / "val" / "model_last.pth")
     losses = []
-    for more in ([], ["--eval_oracle_wh"]):
+    for more in ([], ["--eval_oracle", "wh"]):
         train(root, "ctdet", "--exp_id", "val", "--test", "--load_model", model, *more)
         rows = (root / "exp" / "ctdet" / "val" / "metrics.jsonl").read_text().splitlines()
         losses.append(json.loads(rows[-1]))

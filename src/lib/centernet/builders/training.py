@@ -16,7 +16,7 @@ from centernet.builders.examine import doubts_of, framed_for
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.builders.network import network_spec
 from centernet.builders.repeats import first_with_objects, repeats_of
-from centernet.builders.settings import detector_settings, input_size, perfect_heads
+from centernet.builders.settings import detector_settings, input_size
 from centernet.datasets.class_map import matched
 from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
@@ -153,7 +153,7 @@ def make_step(options: Options, task: Task, model: CenterNet, processes: Process
     """One step of the optimiser, on the device of this process."""
     train, learning, machine = options.train, options.learning, options.machine
     model.to(processes.device)
-    perfect = perfect_heads(options.oracle)
+    perfect = options.oracle.eval_oracle
     return Step(
         task,
         model,

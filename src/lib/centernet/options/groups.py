@@ -379,21 +379,11 @@ class Evaluate:
 class Oracle:
     """Testing with the truth"""
 
-    eval_oracle_hm: bool = option(False, "as if the heat maps were perfect")
-    eval_oracle_wh: bool = option(False, "as if the box sizes were perfect")
-    eval_oracle_offset: bool = option(False, "as if the sub-pixel offsets were perfect")
-    eval_oracle_kps: bool = option(False, "as if the vectors to the joints were perfect")
-    eval_oracle_hmhp: bool = option(False, "as if the heat maps of the joints were perfect")
-    eval_oracle_hp_offset: bool = option(False, "as if the offsets of the joints were perfect")
-    eval_oracle_dep: bool = option(False, "as if the depths were perfect")
-    eval_oracle_dim: bool = option(False, "as if the sizes in metres were perfect")
-    eval_oracle_rot: bool = option(False, "as if the orientations were perfect")
-    eval_oracle_tracking: bool = option(False, "as if the displacements were perfect")
-    eval_oracle_ltrb: bool = option(False, "as if the distances to the sides were perfect")
-    eval_oracle_ltrb_amodal: bool = option(
-        False, "as if the distances to the sides beyond the image were perfect"
+    eval_oracle: tuple[str, ...] = option(
+        (),
+        "heads to test with as if they were perfect, as in hm,wh (a wrong name lists those that the"
+        " task has); --eval_oracle_hm and its like are the same",
     )
-    eval_oracle_embd: bool = option(False, "as if the embeddings of the corners were perfect")
 
 
 @dataclass(frozen=True)
