@@ -19,6 +19,7 @@ from torchvision.models import shufflenet_v2_x1_0
 from centernet import cli
 from centernet.datasets import SOURCES, open_source
 from centernet.datasets.source import Info
+from centernet.geometry.view import View
 from centernet.heads.head_map import dense
 from centernet.models.create import create_model
 from centernet.models.networks import BACKBONES, create_backbone
@@ -97,6 +98,33 @@ def test_a_task_reads_what_it_writes() -> None:
     decoded = task.decode(dense(maps), 2)
     order = decoded["classes"][0].argsort(descending=True)
     torch.testing.assert_close(decoded["boxes"][0][order], torch.from_numpy(boxes[:2]))
+
+
+def test_a_part(tmp_path: Path) -> None:
+    load("part")
+    words = ["--arch", "mobilenetv3", "--trunc_weight", "0.2", *write_tiny_coco(tmp_path / "d")]
+    found = works(tmp_path, "cut", words, tmp_path / "d" / "images" / "9.png")
+    assert all(0 <= entry["truncation"] <= 1 for entry in found["objects"])
+
+
+def test_a_part_reads_what_it_writes() -> None:
+    task = load("part").Cut(Info("cells", ("red", "white"), (1, 2), max_objects=3))
+    boxes = np.array([[2, 3, 8, 9], [-5, 4, 5, 14], [-9, -9, -1, -1]], np.float32)
+    targets = task.encode(Objects(boxes=boxes, classes=np.array([1, 0, 0])), (20, 24))
+    assert targets["trunc"].ravel().tolist() == pytest.approx([0, 0.5, 0])
+    assert targets["reg_mask"].tolist() == [1, 1, 0]  # nothing of the third is inside
+    wanted = frozenset({"wh", "reg", "trunc"})
+    true = task.truth({n: torch.from_numpy(v) for n, v in targets.items()}, (20, 24), wanted)
+    maps = {"hm": torch.from_numpy(targets["hm"])[None]} | {n: v[None] for n, v in true.items()}
+    maps["trunc"] = torch.sigmoid(maps["trunc"])
+    decoded = task.decode(dense(maps), 2)
+    order = decoded["classes"][0].argsort(descending=True)
+    assert decoded["truncation"][0][order].tolist() == pytest.approx([0, 0.5], abs=1e-6)
+    arrays = {name: value.numpy() for name, value in decoded.items()}
+    (placed,) = task.postprocess(arrays, [View((12.0, 10.0), 24.0)], (20, 24))
+    half = placed.select(placed.classes == 0)
+    assert half.columns["truncation"].tolist() == pytest.approx([0.5], abs=1e-6)
+    assert half.to_dict()["objects"][0]["truncation"] == pytest.approx(0.5)
 
 
 def test_a_backbone(tmp_path: Path) -> None:
@@ -183,6 +211,7 @@ def test_a_data_set_tells_its_faults(tmp_path: Path) -> None:
         ("backbone", ["info", "ctdet"], "| shufflenetv2 |"),
         ("neck", ["info", "ctdet", "--arch", "resnet18+hypercolumn"], "| resnet18+hypercolumn |"),
         ("dataset", ["train", "ctdet", "--help"], "csv"),
+        ("part", ["train", "cut", "--help"], "--trunc_weight"),
     ],
 )
 def test_they_are_programs(name: str, words: list[str], said: str) -> None:

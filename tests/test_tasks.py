@@ -36,7 +36,10 @@ RUN = (
 IMAGES = (8, 4)
 # The metric that perfect heads bring to 1, where it is not AP: the middle of an image box is not
 # where the middle of a near cuboid is seen, which costs overlap in space whatever is learned.
-COMPLETE = {"ddd": "Car_AOS_0.7"}
+COMPLETE = {"ddd": "Car_AOS_0.7", "tracking": "MOTA"}
+# Where truth counts what no task is taught: objects of which less than a quarter is seen.
+REACHED = {"tracking": 0.75}
+MAIN = {"tracking": "MOTA"}  # the figure of the error budget, where it is not AP
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +92,8 @@ def test_the_error_budget_covers_every_head(
     assert cli.test([*words, "--flip_test", *every], root) == 0
     rows = (root / "exp" / task / "judged" / "metrics.jsonl").read_text().splitlines()
     mirrored = json.loads(rows[-1])
-    assert mirrored[COMPLETE.get(task, "AP")] > 0.95
-    assert mirrored["AP"] == pytest.approx(figures["everything"], abs=0.02)
+    assert mirrored[COMPLETE.get(task, "AP")] > REACHED.get(task, 0.95)
+    assert mirrored[MAIN.get(task, "AP")] == pytest.approx(figures["everything"], abs=0.02)
 
 
 def test_validation_losses_follow_the_oracles(
@@ -99,7 +102,7 @@ def test_validation_losses_follow_the_oracles(
     train(root, "ctdet", "--exp_id", "val", "--num_epochs", "1", "--num_iters", "1")
     model = str(root / "exp" / "ctdet" / "val" / "model_last.pth")
     losses = []
-    for more in ([], ["--eval_oracle_wh"]):
+    for more in ([], ["--eval_oracle", "wh"]):
         train(root, "ctdet", "--exp_id", "val", "--test", "--load_model", model, *more)
         rows = (root / "exp" / "ctdet" / "val" / "metrics.jsonl").read_text().splitlines()
         losses.append(json.loads(rows[-1]))

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from centernet.geometry.affine import transform
+from centernet.heads.head import Head
 from centernet.heads.head_map import Maps
 from centernet.heads.losses import AtCentres
+from centernet.heads.part import Placing
 from centernet.heads.recollection import Noise, disturbed, heat_of
 from centernet.heads.term import Term
 from centernet.models.inputs import Input
 from centernet.structures.known import Known
 from centernet.structures.objects import Objects
 from centernet.tasks.ctdet import Ctdet
-from centernet.tasks.task import Head
 
 
 class Moving(Ctdet):
@@ -65,8 +65,8 @@ class Moving(Ctdet):
         peaks = maps["hm"].peaks(k)
         return {**found, "displacements": maps["tracking"].at(peaks.index)}
 
-    def placed(self, arrays: Mapping[str, NDArray], back: NDArray) -> dict:
-        fields = super().placed(arrays, back)
-        moved = transform(arrays["displacements"], back)
-        still = transform(np.zeros_like(arrays["displacements"]), back)
+    def placed(self, arrays: Mapping[str, NDArray], placing: Placing) -> dict:
+        fields = super().placed(arrays, placing)
+        moved = placing.points(arrays["displacements"])
+        still = placing.points(np.zeros_like(arrays["displacements"]))
         return {**fields, "displacements": moved - still}

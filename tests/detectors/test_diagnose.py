@@ -108,6 +108,7 @@ def test_fault_is_named(verdict: str) -> None:
     assert verdict in text
     assert all(other == verdict or other not in text for other in FAULTS)
     assert "\n" not in text
+    assert text.count("Try this: ") == 1
 
 
 def test_overlaps() -> None:

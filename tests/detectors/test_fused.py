@@ -29,12 +29,14 @@ ARCHS = {
     "ddd": "dla_34",
     "exdet": "mobilenetv3",
     "triplet": "mobilenetv3",
+    "tracking": "mobilenetv3",
 }
 SPARSE = {
     "ctdet": {"wh", "reg"},
     "multi_pose": {"wh", "hps", "reg", "hp_offset"},
     "ddd": {"dep", "rot", "dim", "wh", "reg"},
     "exdet": {"reg_t", "reg_l", "reg_b", "reg_r"},
+    "tracking": {"wh", "reg", "tracking"},
     "triplet": {"embd_tl", "embd_br", "regs_tl", "regs_br", "regs_ct"},
 }
 

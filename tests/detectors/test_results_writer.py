@@ -14,6 +14,7 @@ from centernet.io.stream import Pictures, Video, open_stream
 from centernet.io.video_file import VideoFile
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
+from centernet.structures.shared_place import strongest_of_each_place
 
 
 def fill(folder: Path, stream: Pictures | Video, interrupted: bool = False) -> ResultWriter:
@@ -124,3 +125,26 @@ def test_numbers_can_be_cut_at_a_score(pictures: Path, tmp_path: Path) -> None:
             writer.add(frame, Detections(boxes, [0.9, 0.4], [0, 0], path=frame.path))
     (entry,) = json.loads((tmp_path / "results.json").read_text())
     assert [each["score"] for each in entry["objects"]] == [pytest.approx(0.9)]
+
+
+def test_classes_that_share_a_box_are_drawn_once_and_kept_all(
+    pictures: Path, tmp_path: Path
+) -> None:
+    boxes = [[2, 3, 30, 40], [2, 3, 30, 41], [2, 3, 30, 40], [40, 3, 60, 40]]
+    rows = Detections(boxes, [0.8, 0.9, 0.7, 0.6], [0, 1, 1, 0], ("disc", "square"))
+    # The disc has the better square's box; the second square is the network's own double.
+    assert strongest_of_each_place(rows).scores.tolist() == pytest.approx([0.9, 0.7, 0.6])
+    stream = open_stream(pictures / "b.png")
+    drawn = {}
+    for every in (False, True):
+        out = tmp_path / str(every)
+        with ResultWriter(out, stream, 0.3, "white", show=False, all_classes=every) as writer:
+            for frame in stream:
+                writer.add(frame, rows)
+        (entry,) = json.loads((out / "results.json").read_text())
+        assert len(entry["objects"]) == 4
+        drawn[every] = cv2.imread(str(out / "b.png"))
+    image = cv2.imread(str(pictures / "b.png"))
+    assert np.array_equal(drawn[True], rows.plot(image))
+    assert np.array_equal(drawn[False], strongest_of_each_place(rows).plot(image))
+    assert not np.array_equal(drawn[True], drawn[False])

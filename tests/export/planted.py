@@ -22,11 +22,11 @@ from centernet.export.making import card_for
 from centernet.export.program import Colours, Program, made_ready
 from centernet.export.settings import Settings
 from centernet.geometry.view import Size, map_size
+from centernet.heads.parts.cuboid import depth_of, raw_depth
 from centernet.models.create import create_model
 from centernet.models.model import CenterNet
 from centernet.models.networks.DCNv2 import DCN
 from centernet.tasks import TASKS, Task
-from centernet.tasks.ddd import depth_of, raw_depth
 from centernet.tasks.oracle import Oracle, oracles_for
 
 K = 40
@@ -35,6 +35,7 @@ STRIDE = 4
 OPTIONS: dict[str, dict[str, Any]] = {
     "exdet": {"scores_thresh": 0.0, "center_thresh": 0.0},
     "triplet": {"ae_threshold": 100.0},
+    "tracking": {"no_pre_img": True},  # further inputs: tests/detectors/test_inputs.py
 }
 INFO = Info(
     name="planted",

@@ -128,3 +128,16 @@ def test_mistakes_name_file_and_flag(tmp_path: Path, text: str, said: str) -> No
         read(f"ctdet --config {path}", tmp_path)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_published_oracles_are_one_flag(tmp_path: Path) -> None:
+    """Each of the published flags adds a head; so do our own of that form, and abbreviations."""
+
+    def asked(words: str) -> tuple[str, ...]:
+        return read(f"ctdet --load_model x {words}", tmp_path, "test").oracle.eval_oracle
+
+    assert asked("") == ()
+    assert asked("--eval_oracle hm,wh") == ("hm", "wh")
+    three = "--eval_oracle_hm --eval_oracle_offset --eval_oracle_dim"
+    assert asked(three) == ("hm", "offset", "dim")
+    assert asked("--eval_oracle=wh --eval_oracle_of --eval_oracle_wh") == ("wh", "offset")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
 
 from centernet.geometry.view import View
+from centernet.structures.masks import rasterise
 from centernet.structures.objects import Cuboids, Objects
 
 PAIRS = ((0, 1),)
@@ -107,3 +113,82 @@ def test_rotation_turns_points_and_not_boxes():
     from_middle = upright.keypoints[..., :2] - 32
     expected = np.stack([from_middle[..., 1], -from_middle[..., 0]], axis=-1) + 32
     np.testing.assert_allclose(turned.keypoints[..., :2], expected, atol=1e-3)
+
+
+def test_columns_are_selected_and_joined_row_by_row():
+    objects = some(4)
+    objects.columns = {"age": np.arange(4)}
+    objects.points = {"nose": np.arange(8, dtype=np.float32).reshape(4, 2)}
+    halves = [objects.select([2, 3]), objects.select(np.arange(4) < 2)]
+    joined = Objects.concatenate(halves)
+    assert joined.columns["age"].tolist() == joined.ids.tolist() == [2, 3, 0, 1]
+    assert joined.points["nose"][:, 0].tolist() == [4, 6, 0, 2]
+    assert joined.masks == [objects.masks[i] for i in (2, 3, 0, 1)]
+    assert len(joined.cuboids) == 4
+    assert joined.calibration.shape == (3, 4)
+
+
+def test_what_cannot_be_joined_is_named():
+    objects = some(2)
+    with pytest.raises(ValueError, match="masks is present in some parts only"):
+        Objects.concatenate([objects, replace(objects, masks=None)])
+    with pytest.raises(ValueError, match="same columns"):
+        Objects.concatenate([objects, replace(objects, columns={"age": np.arange(2)})])
+    with pytest.raises(ValueError, match="different pixels"):
+        Objects.concatenate([objects, objects.flip(64)])
+    with pytest.raises(ValueError, match="nothing"):
+        Objects.concatenate([])
+    with pytest.raises(ValueError, match="age has 3 rows, boxes has 2"):
+        replace(objects, columns={"age": np.arange(3)})
+
+
+def test_points_are_seen_as_joints_are():
+    objects = some(3)
+    objects.points = {"joints": objects.keypoints[..., :2].copy()}
+    seen = objects.warp(View((30.0, 20.0), 50.0, 30.0, mirror=64), (96, 80))
+    np.testing.assert_array_equal(seen.points["joints"], seen.keypoints[..., :2])
+
+
+@pytest.mark.parametrize("run_lengths", [False, True])
+@settings(max_examples=25, deadline=None)
+@given(
+    st.floats(20, 44),
+    st.floats(20, 44),
+    st.floats(30, 90),
+    st.floats(-180, 180),
+    st.sampled_from([None, 64]),
+    st.booleans(),
+)
+def test_masks_follow_the_pixels_of_the_view(run_lengths, x, y, scale, rotation, mirror, again):
+    """The map of a mask is what the view draws of the mask as an image, but for the outline."""
+    corners = np.array([[12, 9, 41, 15, 50, 44, 22, 52]], np.float32)  # no symmetry
+    [whole] = rasterise([list(corners)], np.eye(2, 3), (64, 64))
+    mask = coco_mask.encode(np.asfortranarray(whole)) if run_lengths else list(corners)
+    objects = Objects(np.array([[12, 9, 50, 52]], np.float32), np.zeros(1, np.int64), masks=[mask])
+    view = View((x, y), scale, rotation, mirror)
+    seen, drawn = objects.warp(view, (96, 96)), view.warp(whole * 255, (96, 96))
+    if again:
+        seen, drawn = seen.flip(96), drawn[:, ::-1]
+    [found] = seen.mask_maps((96, 96))
+    # Off the outline, where the drawn one is neither 0 nor 255 or has its edge, all is equal.
+    sure = cv2.dilate(drawn, np.ones((5, 5))) == cv2.erode(drawn, np.ones((5, 5)))
+    np.testing.assert_array_equal(found[sure], drawn[sure] > 127)
+    assert abs(int(found.sum()) - drawn.sum() / 255) < 0.5 * (~sure).sum() + 1
+
+
+def test_masks_of_a_view_of_the_whole_are_coco_s():
+    ring = [3.2, 4.1, 40.7, 8.0, 33.3, 39.5]
+    runs = coco_mask.merge(coco_mask.frPyObjects([ring], 48, 64))
+    objects = Objects(
+        np.zeros((3, 4), np.float32), np.zeros(3, np.int64), masks=[[ring], runs, None]
+    )
+    maps = objects.warp(View((32.0, 24.0), 64.0), (64, 48)).mask_maps((48, 64))
+    for found, expected in zip(maps, [coco_mask.decode(runs)] * 2 + [0], strict=True):
+        np.testing.assert_array_equal(found, np.broadcast_to(expected, (48, 64)))
+    assert maps[0].any()
+
+
+def test_objects_without_masks_have_empty_maps():
+    assert not replace(some(2), masks=None).mask_maps((5, 7)).any()
+    assert replace(some(2), masks=None).mask_maps((5, 7)).shape == (2, 5, 7)
+    assert Objects.empty().mask_maps((5, 7)).shape == (0, 5, 7)

@@ -16,8 +16,10 @@ from centernet.trains.optimisers import adam
 from centernet.trains.step import Step
 from tests.parity_cases import cases, recipe
 from tests.tasks.recorded import make_task
+from tests.trains.cancellation import Terms
 
-DATASETS = {"ctdet": "coco", "multi_pose": "coco_hp", "ddd": "kitti", "exdet": "exdet"}
+DATASETS = {"multi_pose": "coco_hp", "ddd": "kitti", "exdet": "exdet"}  # of the others coco
+CENTRES = ("hm", "hm_c", "hmap_ct")  # the head with a channel a class, whichever a task has
 RATE = 1.25e-4
 RTOL = 5e-3  # of gradients and of what Adam makes of them
 SLOW = ("hourglass",)
@@ -35,9 +37,9 @@ def slowed(parameter: Any) -> Any:
 
 def build(params: dict[str, Any]) -> tuple[Any, nn.Module]:
     """The task and the network of a case, filled with the recorded weights."""
-    task = make_task(
-        params["task"], DATASETS[params["task"]], params["args"], params["heads"]["hm"]
-    )
+    name = params["task"]
+    classes = next(params["heads"][head] for head in CENTRES if head in params["heads"])
+    task = make_task(name, DATASETS.get(name, "coco"), params["args"], classes)
     assert {name: head.channels for name, head in task.heads.items()} == params["heads"]
     model = create_model(params["arch"], task.heads, params["head_conv"])
     ours = model.state_dict()
@@ -58,6 +60,7 @@ def test_step_is_the_originals(case: Any, dtype: torch.dtype) -> None:
 
     Rounding adds up on the way back through the layers (in float32 to 0.3 % of a norm, as the
     recorded cases say of themselves), and none of it may pass for an error of ours or hide one.
+    Where the terms of a gradient cancel, the recorded float32 holds noise, see `cancellation.py`.
     """
     params, out = case.params, case.outputs
     task, model = build(params)
@@ -73,13 +76,15 @@ def test_step_is_the_originals(case: Any, dtype: torch.dtype) -> None:
     maps: dict[str, torch.Tensor] = {}
     model.register_forward_hook(lambda module, args, stages: maps.update(stages[-1]))
 
-    stats = Step(task, model.train(), adam(model.parameters(), RATE))([batch])
+    step = Step(task, model.train(), adam(model.parameters(), RATE))
+    with Terms(model) as terms:
+        stats = step([batch])
 
     check_outputs(stats, maps, out)
     check_norms(model, params, out)
     if dtype == torch.float64:
         check_gradients(case, parameters)
-        check_update(parameters, before, out)
+        check_update(parameters, before, out, by_published_name(terms.cancelled().items()))
 
 
 def check_outputs(stats: dict[str, Any], maps: dict[str, Any], out: dict[str, Any]) -> None:
@@ -123,15 +128,27 @@ def check_norms(model: nn.Module, params: dict[str, Any], out: dict[str, Any]) -
         assert found == pytest.approx(variance, rel=1e-4), name
 
 
-def check_update(parameters: dict[str, Any], before: dict[str, Any], out: dict[str, Any]) -> None:
-    """How far Adam moved every parameter; gradients near its epsilon of 1e-8 are left out."""
+def check_update(
+    parameters: dict[str, Any],
+    before: dict[str, Any],
+    out: dict[str, Any],
+    cancelled: dict[str, torch.Tensor],
+) -> None:
+    """How far Adam moved every parameter; gradients near its epsilon of 1e-8 are left out.
+
+    Adam's first step is of at most RATE whatever the gradient: that is how far the noise in the
+    place of a gradient that is `cancelled` may have moved an element, and no farther.
+    """
     moves, norms = out["param_after_delta_norm"], out["grad_norm"]
     compared = 0
     for (name, parameter), move, norm in zip(parameters.items(), moves, norms, strict=True):
-        moved = float((parameter.detach() - before[name]).double().norm())
+        moved = (parameter.detach() - before[name]).double()
         if np.isnan(norm):
-            assert moved == 0.0, f"{name} has no gradient and must stay"
+            assert float(moved.norm()) == 0.0, f"{name} has no gradient and must stay"
         elif norm > 1e-6 * np.nanmax(norms):
-            assert moved == pytest.approx(move, rel=RTOL), name
+            zero = cancelled[name]
+            least = float(moved[~zero].norm())
+            most = (least**2 + int(zero.sum()) * RATE**2) ** 0.5
+            assert least * (1 - RTOL) <= move <= most * (1 + RTOL), name
             compared += 1
-    assert compared > 0.8 * len(parameters)
+    assert compared > 0.8 * np.isfinite(norms).sum()

@@ -15,6 +15,7 @@ from typing import Any
 
 from centernet.options.layers import TaskOf, parse
 from centernet.options.options import Options
+from centernet.options.published import ORACLE, ORACLES
 from centernet.options.verbs import VERBS
 
 
@@ -50,6 +51,8 @@ class FlatOptions:
 
     def __init__(self, options: Options) -> None:
         vars(self).update({**options.ignored, **options.flat()})
+        perfect = [f"{ORACLE}{name}" for name in vars(self)["eval_oracle"]]
+        vars(self).update({name: name in perfect for name in [*ORACLES, *perfect]})
         vars(self).update(options=options, task=options.task_name, verb=options.verb)
 
     def __getattr__(self, name: str) -> Any:  # asked only for what is no flag

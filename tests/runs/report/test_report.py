@@ -86,6 +86,7 @@ def made_up(path: Path, epochs: int = 5, tested: bool = True, classes: int = 3) 
         "per_class": {name: {"AP": 0.5, "AP50": 0.75} for name in names},
         "curves": {name: [[0, 0.5, 1], [1, 0.9, 0]] for name in names},
         "curves_at": "IoU 0.5",
+        "by_size": {"all": {"0.50": 0.7, "0.55": 0.4}, "small": {"0.50": -1, "0.55": -1}},
     }
     run.file("evaluation.json").write_text(json.dumps(evaluation))
     cv2.imwrite(str(run.findings.parent / "worst_1.jpg"), np.full((40, 120, 3), 90, np.uint8))
@@ -98,6 +99,8 @@ def made_up(path: Path, epochs: int = 5, tested: bool = True, classes: int = 3) 
         "missed": [[1, 2, 3]] * classes,
         "calibration": {"count": [4] * 10, "right": [-1, *(n / 10 for n in range(1, 10))]},
         "best_thresholds": {names[0]: {"score": 0.31, "precision": 0.7, "recall": 0.6, "f1": 0.65}},
+        "joints": [{"joint": "left <eye>", "count": 5, "median": 0.02, "near": 0.8}],
+        "depths": [{"range": "0 to 10 m", "objects": 4, "found": 0.5, "median": None}],
         "worst": [{"file": "a.jpg", "picture": "worst_1.jpg", "right": 1, "wrong": 2, "missed": 3}],
         "best": [],
     }
@@ -179,3 +182,12 @@ def test_in_a_browser(tmp_path: Path, width: int) -> None:
     assert inner <= max(width, 500)  # a headless window has a least width
     assert scroll <= inner
     assert drawings >= 6
+
+
+def test_sizes_joints_and_distances(tmp_path: Path) -> None:
+    run = made_up(tmp_path / "run")
+    text = write_report(run, {}).read_text()
+    assert '<th scope="row">all</th><td>0.700</td><td>0.400</td>' in text
+    assert '<th scope="row">small</th>' not in text  # nothing there to decide
+    assert "left &lt;eye&gt;</th><td>5</td><td>0.020</td><td>80.0%</td>" in text
+    assert '0 to 10 m</th><td>4</td><td>50.0%</td><td></td>' in text

@@ -54,7 +54,7 @@ def tested_part(options: Options) -> str:
 
 def check_fits(task: type[Task], info: Info) -> None:
     """Raise UserError when annotations that the task needs are not in the data set."""
-    missing = sorted(task.needs - info.provides)
+    missing = sorted(task.needs - info.provides - task.spares)
     if missing:
         others = [n for n, known in PUBLISHED.items() if task.needs <= known.provides]
         raise UserError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from centernet.builders.findings import keep_evaluation, keep_findings
-from centernet.builders.settings import perfect_heads
 from centernet.builders.tracking import make_tracker
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.source import Source
@@ -29,9 +28,9 @@ def run_test(
 ) -> Evaluation:
     """The evaluation of `detector` on `source`; results files go into the run's folder.
 
-    The heads of --eval_oracle_... are made perfect for it.
+    The heads of --eval_oracle are made perfect for it.
     """
-    names = perfect_heads(options.oracle)
+    names = options.oracle.eval_oracle
     if names:
         detector = detector.with_oracle(Oracle(detector.task, names))
     ahead = not options.evaluate.not_prefetch_test
@@ -61,8 +60,8 @@ def run_budget(
     options: Options, detector: Detector, source: Source, logger: Logger, epoch: int | None = None
 ) -> Evaluation:
     """As `run_test`; before it what each perfect head would gain, as a table."""
-    if perfect_heads(options.oracle):
-        raise UserError("--error_budget tries every --eval_oracle_... by itself: leave those out")
+    if options.oracle.eval_oracle:
+        raise UserError("--error_budget tries every --eval_oracle by itself: leave that out")
     evaluations: list[Evaluation] = []
 
     def measure(tested: Detector) -> float:

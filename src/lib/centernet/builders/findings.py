@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.evaluate.findings import Findings, ImageFinding
+from centernet.datasets.evaluate.part_findings import DepthFindings, JointFindings
 from centernet.datasets.source import Source
 from centernet.detectors.detector import Detector
 from centernet.detectors.sketches import heat_of
@@ -20,6 +21,7 @@ from centernet.io.files import write_text
 from centernet.io.picture_file import save_picture
 from centernet.io.run_folder import EVALUATION, RunFolder
 from centernet.structures.detections import Detections
+from centernet.structures.objects import Objects
 
 SHOWN = 6  # of the worst, and of the best images
 QUALITY = 75  # of their JPEG files
@@ -40,6 +42,7 @@ def keep_evaluation(folder: RunFolder, evaluation: Evaluation) -> None:
         "curves": curves,
         "curves_at": evaluation.curves_at,
         "table": evaluation.table,
+        "by_size": evaluation.by_size,
     }
     write_text(folder.file(EVALUATION), json.dumps(content, default=float) + "\n")
 
@@ -56,12 +59,17 @@ def keep_findings(
     Only images that were tested count.
     """
     findings = Findings(source.info.class_names, threshold)
+    joints, depths = JointFindings(source.info.joints), DepthFindings()
     for index in range(len(source)):
         found = results.get(source.image_id(index))
         if found is not None:
-            findings.add(index, source.objects(index), found)
+            objects = source.objects(index)
+            match = findings.add(index, objects, found)
+            joints.add(objects, found, match)
+            depths.add(objects, found, match)
     worst, best = findings.ranked(SHOWN)
     content: dict[str, Any] = findings.as_dict()
+    content |= {"joints": joints.as_rows(), "depths": depths.as_rows()}
     for title, images in (("worst", worst), ("best", best)):
         content[title] = [
             _picture(folder, f"{title}_{number}", detector, source, results, image, threshold)
@@ -88,9 +96,17 @@ def _picture(
         np.ones(int(real.sum()), np.float32),
         objects.classes[real],
         source.info.class_names,
+        keypoints=None if objects.keypoints is None else objects.keypoints[real],
+        masks=_masks(objects, real),
+        cuboids=None if objects.cuboids is None else objects.cuboids.select(real),
+        calibration=objects.calibration,
+        skeleton=source.info.skeleton,
     )
+    prediction = results[source.image_id(index)]
     ready = detector.prepare(image, source.path(index), objects.calibration, 0.0, objects)
-    panels = [truth.plot(image), results[source.image_id(index)].plot(image, threshold=threshold)]
+    panels = [truth.plot(image), prediction.plot(image, threshold=threshold)]
+    above = [truth.birds_eye(threshold=0.0), prediction.birds_eye(threshold=threshold)]
+    panels += [panel for panel in above if panel is not None]
     heat = heat_of(detector, ready)
     panels += [] if heat is None else [heat]
     place = save_picture(folder.findings.parent / f"{name}.jpg", _side_by_side(panels), QUALITY)
@@ -99,6 +115,14 @@ def _picture(
         "picture": place.name,
         **{key: value for key, value in asdict(finding).items() if key != "index"},
     }
+
+
+def _masks(objects: Objects, real: NDArray[np.bool_]) -> list[Any] | None:
+    """The masks of the `real` objects, where each of them has one."""
+    if objects.masks is None:
+        return None
+    masks = [mask for mask, own in zip(objects.masks, real, strict=True) if own]
+    return None if any(mask is None for mask in masks) else masks
 
 
 def _side_by_side(panels: list[Image]) -> Image:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from centernet.geometry.view import Size, check_divisible
 from centernet.models.model import CenterNet
-from centernet.options import groups
 from centernet.options.groups import Input
 from centernet.options.options import Options
 
@@ -33,9 +31,3 @@ def detector_settings(options: Options) -> dict[str, Any]:
         "channels_last": machine.channels_last,
         "fuse": not machine.no_fuse,
     }
-
-
-def perfect_heads(asked: groups.Oracle) -> list[str]:
-    """The names of the oracles that --eval_oracle_... asks for."""
-    names = [f.name for f in fields(groups.Oracle) if f.name.startswith("eval_oracle_")]
-    return [name.removeprefix("eval_oracle_") for name in names if getattr(asked, name)]

@@ -15,7 +15,8 @@ from centernet.builders.evaluation import run_test
 from centernet.builders.examine import doubts_of, framed_for
 from centernet.builders.learning import make_average, make_optimizer, make_schedule
 from centernet.builders.network import network_spec
-from centernet.builders.settings import detector_settings, input_size, perfect_heads
+from centernet.builders.repeats import first_with_objects, repeats_of
+from centernet.builders.settings import detector_settings, input_size
 from centernet.datasets.class_map import matched
 from centernet.datasets.evaluate.tracking import METRICS as TRACK_METRICS
 from centernet.datasets.framing import NO_AUGMENTATION, Augmentation
@@ -60,6 +61,9 @@ def make_trainer(
     train, network, data = options.train, options.model, options.data
     kind = TASKS[options.task_name]
     source = main_process_first(processes, lambda: training_source(data, kind, logger))
+    if train.overfit:
+        source = first_with_objects(source, train.overfit)
+        logger.write(f"--overfit: {len(source)} images, unchanged, to learn and to test on")
     spec = network_spec(network, checkpoint)
     task = kind(starting_colours(source.info, spec, train.weights, checkpoint), options.task)
     seed_everything(train.seed)
@@ -76,7 +80,8 @@ def make_trainer(
         logger.write(starting_weights(options, model, checkpoint, description))
     step = make_step(options, task, model, processes)
     validates = train.test or (train.val_intervals > 0 and not data.trainval)
-    validation = make_validation(options, source, size, step, logger) if validates else {}
+    known = source if train.overfit else None
+    validation = make_validation(options, source, size, step, logger, known) if validates else {}
     trainer = Trainer(
         step,
         make_schedule(options.learning, train.lr, train.lr_step, train.num_epochs),
@@ -148,7 +153,7 @@ def make_step(options: Options, task: Task, model: CenterNet, processes: Process
     """One step of the optimiser, on the device of this process."""
     train, learning, machine = options.train, options.learning, options.machine
     model.to(processes.device)
-    perfect = perfect_heads(options.oracle)
+    perfect = options.oracle.eval_oracle
     return Step(
         task,
         model,
@@ -183,7 +188,7 @@ def make_loader(
         pad=backbone.pad,
         keep_res=keep_res,
         augmentation=step.task.augmentation(augmentation(options.augment))
-        if training
+        if training and not options.train.overfit
         else NO_AUGMENTATION,
         seed=options.train.seed,
         unfinished=options.train.encode_on_device,
@@ -197,6 +202,7 @@ def make_loader(
         workers=options.batches.num_workers,
         pin=processes.device.type == "cuda",
         processes=processes,
+        repeats=repeats_of(options.train, source) if training else None,
     )
 
 
@@ -214,18 +220,26 @@ def augmentation(asked: Augment) -> Augmentation:
 
 
 def make_validation(
-    options: Options, training: Source, size: Size, step: Step, logger: Logger
+    options: Options,
+    training: Source,
+    size: Size,
+    step: Step,
+    logger: Logger,
+    known: Source | None = None,
 ) -> dict[str, Any]:
-    """What a trainer validates with: the loader of the losses, and the measure of the metrics."""
+    """What a trainer validates with: the loader of the losses, and the measure of the metrics.
+
+    On the images that are `known` or, as ever, on the validation part.
+    """
     kind = type(step.task)
-    source = main_process_first(
+    source = known or main_process_first(
         step.processes, lambda: open_part(options.data, kind, "val", logger)
     )
     check_joints(kind, training.info, source.info)
     if isinstance(source, TableSource):
         for line in matched(source, training.info.class_names):
             logger.write(line)
-    for line in compare(training, source):
+    for line in () if known else compare(training, source):
         logger.write(line)
     names = METRICS if tracks(options) else tuple(source.metric_names)
     check_metric(options.train.metric, step.task, names)

@@ -119,34 +119,46 @@ def _most(counts: Counter[str], shown: int = 3) -> str:
 
 
 def _verdict(findings: Findings) -> str:
-    """The first cause that explains it, and what to do."""
+    """The first cause that explains it, and the one thing to try."""
+    cause, proposal = _cause(findings)
+    return f"{cause} Try this: {proposal}."
+
+
+def _cause(findings: Findings) -> tuple[str, str]:
     if findings.objects == 0:
-        return "There is no ground truth in this split: check the annotation file and its classes."
+        return (
+            "There is no ground truth in this split.",
+            "look at it with check.py, which says what was read and what was left out",
+        )
     if findings.unknown_ids or findings.without_result == findings.images:
         return (
             f"{findings.unknown_ids} results carry an image id that the data set does not have and"
             f" {findings.without_result} of {findings.images} images have none: results and"
-            " annotations are not of the same images."
+            " annotations are not of the same images.",
+            "name the annotations and images that the results were made of",
         )
     if findings.predictions == 0:
-        return "Nothing was predicted at all."
+        return "Nothing was predicted at all.", "--debug 2, which draws the heat maps"
     if findings.covered > 2 * findings.named and findings.covered > findings.objects / 10:
         return (
             "The boxes are right but the classes are not: the checkpoint's classes are not those"
-            " of this data, or in another order."
+            " of this data, or in another order.",
+            "give the data's classes the names and the order of the checkpoint (--class_map)",
         )
     if findings.best_score < 0.2:
         return (
-            "No score is above 0.2: the network has hardly learned yet; train longer, or raise the"
-            " learning rate if hm_loss stands still."
+            "No score is above 0.2: the network has hardly learned yet.",
+            "train longer, or with a higher --lr if hm_loss stands still",
         )
     true, found = np.median(findings.true_sides), np.median(findings.found_sides)
     if not 0.5 < found / max(true, 1e-6) < 2:
         return (
             f"Predicted boxes are {found:.3g} pixels across, the true ones {true:.3g}: the sizes"
-            " are not learned yet (watch wh_loss), or the input size differs from training's."
+            " are not learned yet (watch wh_loss), or the input size differs from training's.",
+            "test with the --input_res of training",
         )
     return (
-        "Boxes have the right size but lie elsewhere: look at them with --debug 2, and check the"
-        " annotations and that mean, std and input size are those of training."
+        "Boxes have the right size but lie elsewhere.",
+        "check.py, whose contact sheet shows the annotations as the network sees them, and then"
+        " --debug 2 for what it answers",
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.source import Source
@@ -61,6 +63,8 @@ def evaluate(
             return index, error
         seconds = time.perf_counter() - start
         objects = source.objects(index)
+        if detector.oracle is not None and len(detector.task.inputs) > 1:
+            objects = replace(objects, before=centres_before(source, index))
         path, calibration = source.path(index), objects.calibration
         return index, detector.prepare(image, path, calibration, seconds, objects, index)
 
@@ -101,6 +105,25 @@ def evaluate(
     if evaluation.main < NEAR_ZERO:
         logger.write(post_mortem(judged, results))
     return evaluation
+
+
+def centres_before(source: Source, index: int) -> NDArray[np.float32]:
+    """(N, 2) where the objects of image `index` were in the frame before; NaN where they were not.
+
+    Of a still image, or without identities, nothing is known.
+    """
+    objects, earlier = source.objects(index), source.previous(index)
+    found = np.full((len(objects), 2), np.nan, np.float32)
+    if earlier is None or objects.identities is None:
+        return found
+    previous = source.objects(earlier)
+    assert previous.identities is not None
+    middles = previous.boxes.reshape(-1, 2, 2).mean(axis=1)
+    place = dict(zip(previous.identities.tolist(), middles, strict=True))
+    for n, key in enumerate(objects.identities.tolist()):
+        if key >= 0 and key in place:
+            found[n] = place[key]
+    return found
 
 
 def _in_order(

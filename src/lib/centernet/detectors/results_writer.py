@@ -16,6 +16,7 @@ from centernet.io.stream import Frame, Pictures, Video
 from centernet.io.video_file import VideoFile
 from centernet.runtime.errors import UserError
 from centernet.structures.detections import Detections
+from centernet.structures.shared_place import strongest_of_each_place
 
 MANY = 20  # images that are named one by one
 FIRST = 3  # of more, so many are named
@@ -27,8 +28,9 @@ class ResultWriter:
     Images are saved one by one, a video as one mp4 file, all numbers in `results.json`, which is
     whole after every frame, however the program ends. Nothing that is in the folder already is
     written over: the new file has a number in its name. Detections below `save_threshold` are in
-    no file, those below `threshold` are not drawn. `trace` draws the tails of tracked objects;
-    `track_files` are the formats that tracks are written in besides.
+    no file, those below `threshold` are not drawn. Of classes that share a box the strongest is
+    drawn, with `all_classes` each. `trace` draws the tails of tracked objects; `track_files` are
+    the formats that tracks are written in besides.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class ResultWriter:
         show: bool,
         save_threshold: float = 0.0,
         *,
+        all_classes: bool = False,
         trace: bool = False,
         track_files: tuple[str, ...] = (),
     ) -> None:
@@ -48,6 +51,7 @@ class ResultWriter:
         self.window = Window() if show else None
         self.saved: list[Path] = []
         self.save_threshold = save_threshold
+        self.all_classes = all_classes
         self._open = ExitStack()
         self._video: VideoFile | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -72,9 +76,11 @@ class ResultWriter:
 
     def add(self, frame: Frame, found: Detections) -> bool:
         """Draw and keep one frame; False when the user has closed the window."""
-        picture = found.plot(frame.image, threshold=self.threshold, theme=self.theme)
+        drawn = found.above(self.threshold)
+        drawn = drawn if self.all_classes else strongest_of_each_place(drawn)
+        picture = drawn.plot(frame.image, threshold=self.threshold, theme=self.theme)
         if self._traces is not None:
-            picture = self._traces.draw(picture, found, self.threshold)
+            picture = self._traces.draw(picture, drawn, self.threshold)
         kept = found.above(self.save_threshold) if self.save_threshold > 0 else found
         self._numbers.append({"name": frame.name, **kept.to_dict()})
         self._tracks.add(frame.name, kept)
@@ -83,7 +89,7 @@ class ResultWriter:
         else:
             path = save_picture(self._free_name(frame.name), picture)
             self.saved.append(path)
-            above = found.birds_eye(threshold=self.threshold, theme=self.theme)
+            above = drawn.birds_eye(threshold=self.threshold, theme=self.theme)
             if above is not None:
                 name = path.with_stem(f"{path.stem}_above").name
                 self.saved.append(save_picture(self._free_name(name), above))

@@ -25,7 +25,7 @@ class Card:
     `description` is the checkpoint's own (task, its options, network, class names, joints,
     skeleton ...). `inputs` and `outputs` are names in order. `framing` says what part of a picture
     the network sees: `affine` (its longer side fills the input), `keep_res` (its own size, black
-    to the next that fits), `wide` (stretched to the input) or `natural` (as keep_res, odd sizes).
+    to the next that fits), `wide` (its width fills it) or `natural` (as keep_res, odd sizes).
     `coordinates` are those of the outputs. `sha256` is the checkpoint's. `parity` is the largest
     difference to PyTorch that was measured when the file was made.
     """

@@ -63,7 +63,7 @@ class Sizes:
         if self.fixed is not None and size != self.fixed:
             raise UserError(
                 f"{name}: {size[0]} x {size[1]}: made for {self.fixed[0]} x {self.fixed[1]} alone;"
-                " export it with --dynamic for any size"
+                " export it without --fixed for any size"
             )
         if min(size) < self.smallest or max(size) > self.largest:
             raise UserError(

@@ -45,14 +45,20 @@ class View:
         """(2, 3) from the canvas to the (mirrored) image, without the rotation."""
         return affine(self.center, self.scale, 0.0, size_wh, inverse=True)
 
+    def matrix(self, size_wh: tuple[int, int]) -> NDArray[np.float64]:
+        """(2, 3) from the image, not yet mirrored, to the canvas: the whole of the view."""
+        matrix = self.turned(size_wh)
+        return matrix if self.mirror is None else matrix @ mirroring(self.mirror)
+
     def warp(self, image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         """Draw the view of `image` (H, W, 3) on a canvas; outside is black. One interpolation."""
-        matrix = self.turned(size_wh)
-        if self.mirror is not None:
-            mirror = np.array([[-1.0, 0.0, self.mirror - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-            matrix = matrix @ mirror
-        drawn = cv2.warpAffine(image, matrix, size_wh, flags=cv2.INTER_LINEAR)
+        drawn = cv2.warpAffine(image, self.matrix(size_wh), size_wh, flags=cv2.INTER_LINEAR)
         return np.asarray(drawn, np.uint8)
+
+
+def mirroring(width: int) -> NDArray[np.float64]:
+    """(3, 3) that mirrors an image `width` pixels wide: x becomes width - 1 - x."""
+    return np.array([[-1.0, 0.0, width - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 
 def padded(size: Size, pad: int) -> Size:

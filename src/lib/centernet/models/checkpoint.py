@@ -2,8 +2,8 @@
 
 A file of ours holds `state_dict`, `epoch`, `description` (what the network is: task, arch, classes,
 normalisation ...) and, while training goes on, `training` (what a resumed run needs). The published
-layout `{'epoch', 'state_dict', 'optimizer'}`, mmdetection's, a bare state dict and safetensors
-files are read as well.
+layout `{'epoch', 'state_dict', 'optimizer'}`, mmdetection's, centernet-lightning's, bare state
+dicts and safetensors files are read as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from centernet.io.door import shown
 from centernet.io.files import atomic_write
-from centernet.models import described, mismatch, mmdet, published
+from centernet.models import described, lightning_weights, mismatch, mmdet, published
+from centernet.models.inert import LIGHTNING, load_inert
 from centernet.models.networks.backbone import Backbone
 from centernet.models.reach import unreached
 from centernet.models.tensor_file import SUFFIX, read_safetensors
@@ -126,6 +127,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         meta = _mapping(content, "meta") if nested else {}
         weights, description = mmdet.converted(weights, meta, str(path))
         return Checkpoint(weights, description, epoch=_epoch(meta), path=path)
+    if lightning_weights.recognised(weights):
+        settings = _mapping(content, "hyper_parameters") if nested else {}
+        weights, description = lightning_weights.described(weights, settings, str(path))
+        return Checkpoint(weights, description, epoch=_epoch(content), path=path)
     description = _mapping(content, "description") if nested else {}
     if "format" in content:  # a file of ours; other programs keep what they like there
         description = described.checked(description, str(path))
@@ -167,6 +172,8 @@ def _load(path: Path) -> Any:
     if path.suffix == SUFFIX:
         return read_safetensors(path)
     try:
+        if path.suffix == LIGHTNING:
+            return load_inert(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         # Not the file, but the place that its damaged end points to cannot be read.
@@ -206,7 +213,11 @@ def load_weights(
     """
     checkpoint = weights if isinstance(weights, Checkpoint) else Checkpoint(dict(weights))
     own = published.unwrapped(model.state_dict())
-    found = published.our_names(checkpoint.weights, own)
+    if lightning_weights.recognised(checkpoint.weights):
+        heads = lightning_weights.HEADS
+        found = lightning_weights.in_our_names(checkpoint.weights, model, heads, checkpoint.name)
+    else:
+        found = published.our_names(checkpoint.weights, own)
     comparison = excused(mismatch.compare(own, found), model, found)
     if strict:
         cause = mismatch.cause(comparison, checkpoint.description, wanted or {})

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from centernet.models.networks.necks import NeckOptions
+from centernet.models.networks.necks.neck import NeckOptions
 from centernet.models.spec import ModelSpec
 from centernet.runtime.errors import UserError
 

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from centernet.models.create import create_model
-from centernet.models.inputs import blank
+from centernet.models.inputs import IMAGE_ALONE, Input, blank
 from centernet.models.model import CenterNet
 from centernet.models.spec import HeadSpec
 
@@ -37,11 +37,14 @@ class Cost:
 
 
 def shapes_of(
-    arch: str, heads: Mapping[str, int | HeadSpec], head_conv: int | None = None
+    arch: str,
+    heads: Mapping[str, int | HeadSpec],
+    head_conv: int | None = None,
+    inputs: Mapping[str, Input] = IMAGE_ALONE,
 ) -> CenterNet:
     """The network `arch` on the device "meta": shapes without numbers. UserError if unknown."""
     with torch.device("meta"):
-        return create_model(arch, heads, head_conv).eval()
+        return create_model(arch, heads, head_conv, inputs).eval()
 
 
 def cost(model: CenterNet, size: tuple[int, int]) -> Cost:

@@ -313,6 +313,19 @@ class Train:
         "what model_best is chosen by: loss or a metric of the data set (not given: the task's own,"
         " such as AP)",
     )
+    overfit: int = option(
+        0,
+        "learn so many images by heart, as they are, and say whether data, network and evaluation"
+        " fit together; flags not given are then --num_epochs 10, --batch_size 8 or fewer, --lr"
+        " 5e-4, --val_intervals 5",
+        at_least=0,
+    )
+    class_balance: float = option(
+        0.0,
+        "show images of classes that are on less than this part of all images more often, as 0.1"
+        " (repeat-factor sampling); 0 shows every image once an epoch",
+        at_least=0,
+    )
     save_all: bool = option(False, "keep model_<epoch>.pth at each validation")
     compile: bool = option(False, "compile the network with torch.compile for training")
     hide_data_time: bool = option(False, "do not show the time spent on loading")
@@ -366,16 +379,11 @@ class Evaluate:
 class Oracle:
     """Testing with the truth"""
 
-    eval_oracle_hm: bool = option(False, "as if the heat maps were perfect")
-    eval_oracle_wh: bool = option(False, "as if the box sizes were perfect")
-    eval_oracle_offset: bool = option(False, "as if the sub-pixel offsets were perfect")
-    eval_oracle_kps: bool = option(False, "as if the vectors to the joints were perfect")
-    eval_oracle_hmhp: bool = option(False, "as if the heat maps of the joints were perfect")
-    eval_oracle_hp_offset: bool = option(False, "as if the offsets of the joints were perfect")
-    eval_oracle_dep: bool = option(False, "as if the depths were perfect")
-    eval_oracle_dim: bool = option(False, "as if the sizes in metres were perfect")
-    eval_oracle_rot: bool = option(False, "as if the orientations were perfect")
-    eval_oracle_embd: bool = option(False, "as if the embeddings of the corners were perfect")
+    eval_oracle: tuple[str, ...] = option(
+        (),
+        "heads to test with as if they were perfect, as in hm,wh (a wrong name lists those that the"
+        " task has); --eval_oracle_hm and its like are the same",
+    )
 
 
 @dataclass(frozen=True)
@@ -447,5 +455,8 @@ class Demo:
     )
     save_thresh: float = option(
         0.0, "lowest score that results.json keeps; 0 keeps all candidates", at_least=0
+    )
+    all_classes: bool = option(
+        False, "draw every class of a place (not given: the strongest, where boxes are the same)"
     )
     show: bool = option(False, "show a window, where there is a display")

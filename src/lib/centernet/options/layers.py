@@ -94,6 +94,8 @@ class _Layers:
             self.notices.append(f"{given['config']}: {saved.as_flags(self.config)}")
         self.known = frozenset(self.asked)
         self.values: dict[str, Any] = {flag.name: flag.default for flag in self.flags}
+        presets = {} if task is None else task_options(task).presets
+        self.values |= {name: v for name, v in presets.items() if name in self.values}
 
     def _own_fields(self) -> Iterable[Flag]:
         for group in self.own:
@@ -105,6 +107,7 @@ class _Layers:
         """The layers laid, the rules settled."""
         remembered = self._remembered()
         self._follow_recipe({**self.config, **remembered, **self.given}.get("recipe"))
+        self._follow_overfit({**self.config, **remembered, **self.given}.get("overfit"))
         for layer in (self.config, remembered, self.given):
             self.values |= layer
         self._settle()
@@ -154,6 +157,12 @@ class _Layers:
         if values or "recipe" in self.asked:
             shown = saved.as_flags(values) or "every flag has its default"
             self.notices.append(f"recipe {name}: {shown}")
+
+    def _follow_overfit(self, images: int | None) -> None:
+        """Flags that learning a few images by heart needs, where they are not given."""
+        if images and self.verb.name == "train":
+            size = min(images, 8)
+            self.values |= {"num_epochs": 10, "batch_size": size, "lr": 5e-4, "val_intervals": 5}
 
     def _remembered(self) -> dict[str, Any]:
         """What the run that is resumed was started with."""

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 from centernet.options.flag import Flag, flags_of, unknown, words_of
 from centernet.options.options import shared_groups
-from centernet.options.published import PUBLISHED
+from centernet.options.published import ORACLE, ORACLES, PUBLISHED
 from centernet.options.verbs import Verb
 from centernet.runtime.errors import UserError
-from centernet.tasks import TASKS, task_options
+from centernet.tasks import ALIASES, TASKS, task_options
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -45,10 +45,11 @@ class Parser:
         if holder is not None and holder.metadata["verbatim"] and argv not in (["-h"], ["--help"]):
             return None, {holder.name: tuple(argv)}
         names = [flag.name for section in self.sections(None) for flag in section.flags]
-        words = [expand(word, [*names, "help"]) for word in argv]
+        words = gathered([expand(word, [*names, *ORACLES, "help"]) for word in argv])
         # The task is taken from the words left over: argparse would lose a positional argument
         # that may be absent and comes after a flag.
         given, left = self._argparse().parse_known_args(words)
+        left = [ALIASES.get(word, word) for word in left]
         values = vars(given)
         wants_help = values.pop("help", False)
         task = next((word for word in left if self.verb.takes_task and word in TASKS), None)
@@ -147,12 +148,14 @@ class Parser:
                 group = parser.add_argument_group(section.title)
                 for flag in section.flags:
                     flag.add_to(group, explain=True)
+        published = [f"--{name}" for name in ORACLES]
         if silent:
             parser.epilog = "Also accepted. " + " ".join(
                 f"Without effect{why}: {', '.join(names)}."
                 for why, names in silent.items()
                 if names
             )
+            parser.epilog += f" As published, for --eval_oracle: {', '.join(published)}."
         return parser.format_help()
 
     def _overview(self) -> str:
@@ -186,3 +189,20 @@ def expand(word: str, names: Sequence[str]) -> str:
     if len(fits) > 1:
         raise UserError(f"{word} is short for several flags: {', '.join('--' + f for f in fits)}")
     return f"--{fits[0]}{equals}{value}" if fits else word
+
+
+def gathered(words: Sequence[str]) -> list[str]:
+    """`words` with all of --eval_oracle_hm, --eval_oracle_wh ... as one --eval_oracle hm,wh."""
+    start, flag = f"--{ORACLE}", f"--{ORACLE.removesuffix('_')}"
+    names = [word.removeprefix(start) for word in words if word.startswith(start)]
+    if not names:
+        return list(words)
+    rest = [word for word in words if not word.startswith(start)]
+    for at, word in enumerate(rest):
+        if word == flag and at + 1 < len(rest):
+            names, rest = [*rest[at + 1].split(","), *names], rest[:at] + rest[at + 2 :]
+            break
+        if word.startswith(f"{flag}="):
+            names, rest = [*word.partition("=")[2].split(","), *names], rest[:at] + rest[at + 1 :]
+            break
+    return [*rest, flag, ",".join(dict.fromkeys(names))]

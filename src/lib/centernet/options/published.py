@@ -19,3 +19,5 @@ PUBLISHED = frozenset([
     "eval_oracle_kps", "eval_oracle_hmhp", "eval_oracle_hp_offset", "eval_oracle_dep",
 ])
 # fmt: on
+ORACLE = "eval_oracle_"  # begins the published names of what is one flag here, --eval_oracle
+ORACLES = tuple(sorted(name for name in PUBLISHED if name.startswith(ORACLE)))

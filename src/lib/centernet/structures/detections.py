@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from centernet.io.files import write_text
 from centernet.io.image import read_image
 from centernet.io.picture_file import PICTURE_SUFFIXES, save_picture
 from centernet.runtime.errors import UserError
+from centernet.structures.columns import check, join_all, take_all
 
 if TYPE_CHECKING:
     from centernet.structures.objects import Cuboids
@@ -72,13 +73,8 @@ class Detections:
             own[name] = value if value.size else value.reshape(shape)
         own["class_names"] = tuple(self.class_names)
         count = len(self.boxes)
-        for name in _COUNTED:
-            value = own[name]
-            if value is not None and _length(value) != count:
-                raise ValueError(f"{name} has {_length(value)} rows, boxes has {count}")
-        for name, value in self.columns.items():
-            if len(value) != count:
-                raise ValueError(f"column {name} has {len(value)} rows, boxes has {count}")
+        check({name: own[name] for name in _COUNTED}, count)
+        check({f"column {name}": value for name, value in self.columns.items()}, count)
 
     @classmethod
     def empty(cls, class_names: Sequence[str] = (), **facts: Any) -> Detections:
@@ -102,15 +98,12 @@ class Detections:
         rows: Any = index if isinstance(index, slice) else np.asarray(index)
         if not isinstance(rows, slice) and rows.size == 0 and rows.dtype != bool:
             rows = rows.astype(np.int64)
-        taken = {name: _take(getattr(self, name), rows) for name in _OPTIONAL_ROWS}
-        return replace(
-            self,
-            boxes=self.boxes[rows],
-            scores=self.scores[rows],
-            classes=self.classes[rows],
-            columns={name: value[rows] for name, value in self.columns.items()},
-            **taken,
-        )
+        taken = take_all(self._rows(), rows)
+        return replace(self, columns=take_all(self.columns, rows), **taken)
+
+    def _rows(self) -> dict[str, Any]:
+        """The fields with one row an object."""
+        return {name: getattr(self, name) for name in ("boxes", *_COUNTED)}
 
     def above(self, score: float) -> Detections:
         """Only the objects whose score is greater than `score`."""
@@ -126,23 +119,9 @@ class Detections:
             raise ValueError("nothing to concatenate")
         if len(parts) == 1:
             return parts[0]
-        joined: dict[str, Any] = {}
-        for name in _OPTIONAL_ROWS:
-            values = [getattr(part, name) for part in parts]
-            if any(value is None for value in values) and any(v is not None for v in values):
-                raise ValueError(f"{name} is present in some parts only")
-            joined[name] = None if values[0] is None else _join(values)
-        names = set(parts[0].columns)
-        if any(set(part.columns) != names for part in parts):
-            raise ValueError("the parts do not have the same columns")
-        return replace(
-            parts[0],
-            columns={n: np.concatenate([part.columns[n] for part in parts]) for n in names},
-            boxes=np.concatenate([part.boxes for part in parts]),
-            scores=np.concatenate([part.scores for part in parts]),
-            classes=np.concatenate([part.classes for part in parts]),
-            **joined,
-        )
+        joined = join_all([part._rows() for part in parts])
+        further = join_all([part.columns for part in parts])
+        return replace(parts[0], columns=further, **joined)
 
     def summary(self, threshold: float = 0.3, flag: str = "threshold") -> str:
         """One line: how many objects of which class lie above `threshold`.
@@ -218,7 +197,8 @@ class Detections:
         """Plain types for json: the image, then one dict an object, fields that are None left out.
 
         `box` is x1 y1 x2 y2; `keypoints` J rows x y score; `extremes` top left bottom right;
-        `cuboid` depth (m), dimensions h w l (m), locations x y z (m), rotations, alphas (rad).
+        `cuboid` depth (m), dimensions h w l (m), locations x y z (m), rotations, alphas (rad). Each
+        of `columns` stands under its own name.
         """
         objects = []
         for row, found in enumerate(self):
@@ -242,7 +222,7 @@ class Detections:
                 entry["mask"] = _plain_mask(self.masks[row])
             if self.identities is not None:
                 entry["identity"] = int(self.identities[row])
-            objects.append(entry)
+            objects.append({n: _plain(column[row]) for n, column in self.columns.items()} | entry)
         return {
             "image": None if self.path is None else str(self.path),
             "image_size": None if self.image_size is None else [int(n) for n in self.image_size],
@@ -281,34 +261,6 @@ class Detections:
                 entry["segmentation"] = _plain_mask(self.masks[row])
             rows.append(entry)
         return rows
-
-
-def _length(value: Any) -> int:
-    if not isinstance(value, np.ndarray) and is_dataclass(value):
-        return len(getattr(value, fields(value)[0].name))
-    return len(value)
-
-
-def _take(value: Any, rows: Any) -> Any:
-    """Rows of an array, a list or a dataclass of arrays."""
-    if value is None:
-        return None
-    if is_dataclass(value):
-        taken = {f.name: _take(getattr(value, f.name), rows) for f in fields(value)}
-        return replace(value, **taken)  # type: ignore[type-var]
-    if isinstance(value, list):
-        return [value[i] for i in np.arange(len(value))[rows]]
-    return value[rows]
-
-
-def _join(values: list[Any]) -> Any:
-    first = values[0]
-    if is_dataclass(first):
-        joined = {f.name: _join([getattr(v, f.name) for v in values]) for f in fields(first)}
-        return replace(first, **joined)  # type: ignore[type-var]
-    if isinstance(first, list):
-        return [entry for value in values for entry in value]
-    return None if first is None else np.concatenate(values)
 
 
 def _plain(value: Any) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,38 @@ class Masks:
         chosen.__dict__.update(self.__dict__)
         chosen.rows = self.rows[index]
         return chosen
+
+
+def rasterise(
+    masks: Sequence[Any], matrix: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Segmentations as maps (N, h, w) of 0 and 1 on a canvas of `size` (h, w); None is empty.
+
+    `matrix` (2, 3) is from the pixels of the image the masks are in to those of the canvas, as
+    `View.matrix` has it: the centre of the first pixel is at (0, 0). (COCO's polygons have its
+    corner there.) A pixel belongs to a polygon by COCO's own rule, to a run-length mask by the
+    pixel of the image that its centre falls on.
+    """
+    drawn = np.zeros((len(masks), *size), np.uint8)
+    for canvas, mask in zip(drawn, masks, strict=True):
+        if isinstance(mask, dict):
+            inside = coco_mask.decode(mask)
+            cv2.warpAffine(inside, matrix, size[::-1], dst=canvas, flags=cv2.INTER_NEAREST)
+        elif mask:
+            canvas |= _filled([np.reshape(ring, (-1, 2)) for ring in mask], matrix, size)
+    return drawn
+
+
+def _filled(
+    rings: list[NDArray[Any]], matrix: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """The pixels (h, w) inside any of the `rings` (V, 2), which are polygons as COCO has them."""
+    moved = [(ring - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5 for ring in rings]
+    whole = np.concatenate(moved)
+    if (whole.max(0) <= 0).any() or (whole.min(0) >= np.array(size[::-1])).any():
+        return np.zeros(size, np.uint8)  # all of it is beside the canvas
+    runs = coco_mask.frPyObjects([ring.ravel().tolist() for ring in moved], *size)
+    return np.asarray(coco_mask.decode(coco_mask.merge(runs)), np.uint8)
 
 
 def _parsed(segmentation: Any) -> Any:

@@ -22,6 +22,7 @@ TASKS: Registry[type[Task]] = Registry(
         "ddd": "centernet.tasks.ddd:Ddd",
         "exdet": "centernet.tasks.exdet:Exdet",
         "triplet": "centernet.tasks.triplet:Triplet",
+        "tracking": "centernet.tasks.tracking:Tracking",
     }
 )
 # The flags of each, by the same name.
@@ -32,10 +33,13 @@ OPTIONS: Registry[type[TaskOptions]] = Registry(
         "ddd": "centernet.tasks.options:DddOptions",
         "exdet": "centernet.tasks.options:ExdetOptions",
         "triplet": "centernet.tasks.options:TripletOptions",
+        "tracking": "centernet.tasks.options:TrackingOptions",
     }
 )
 
-__all__ = ["OPTIONS", "TASKS", "Head", "Task", "task_options"]
+ALIASES = {"tracking,ctdet": "tracking"}  # other words for some, as CenterTrack has them
+
+__all__ = ["ALIASES", "OPTIONS", "TASKS", "Head", "Task", "task_options"]
 
 
 def task_options(name: str) -> type[TaskOptions]:

@@ -5,8 +5,9 @@ Nothing here needs PyTorch, so that `--help` answers at once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from centernet.runtime.option import option
 
@@ -17,6 +18,7 @@ class TaskOptions:
 
     title: ClassVar[str]
     default_dataset: ClassVar[str] = "coco"  # where the command names none
+    presets: ClassVar[Mapping[str, Any]] = {}  # other defaults of flags that all tasks have
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,52 @@ class DddOptions(LossOptions):
         "",
         "camera of the pictures: a KITTI calibration file (its P2), or fx,fy,cx,cy in pixels (not"
         " given: one like KITTI's is assumed)",
+    )
+
+
+@dataclass(frozen=True)
+class TrackingOptions(TaskOptions):
+    """Flags of tracking by offsets."""
+
+    title: ClassVar[str] = "2D boxes with identities: where each object was a moment ago"
+    # As CenterTrack has them: shift and scale are those of the previous frame beside this one.
+    presets: ClassVar[Mapping[str, Any]] = {
+        "tracker": "center",
+        "shift": 0.0,
+        "scale": 0.0,
+        "num_epochs": 70,
+        "lr_step": (60,),
+    }
+
+    pre_hm: bool = option(False, "the network sees a heat map of the previous frame's objects")
+    no_pre_img: bool = option(False, "the network does not see the previous frame")
+    zero_pre_hm: bool = option(False, "the heat map of the previous frame's objects is empty")
+    pre_thresh: float = option(0.3, "score of an object that the next frame is told of", at_least=0)
+    same_aug_pre: bool = option(
+        False, "training sees the previous frame through the very view of this one (--shift and"
+        " --scale move it against this one otherwise)"
+    )  # fmt: skip
+    max_frame_dist: int = option(
+        3, "the previous frame is drawn from those less than so many away", at_least=1
+    )
+    hm_disturb: float = option(
+        0.0, "how far known objects are displaced, in their sides", at_least=0
+    )
+    lost_disturb: float = option(0.0, "how often a known object is left out", at_least=0)
+    fp_disturb: float = option(0.0, "how often a false object is added beside one", at_least=0)
+    ltrb: bool = option(False, "learn the distances to the four sides of the visible box too")
+    ltrb_amodal: bool = option(
+        False, "learn the distances to the four sides, beyond the edge of the image too"
+    )
+    zero_tracking: bool = option(False, "test with displacements of 0")
+    prior_bias: float = option(-4.6, "what the heat map's logits start with")
+    hm_weight: float = option(1.0, "weight of the heat map loss", at_least=0)
+    off_weight: float = option(1.0, "weight of the offset loss", at_least=0)
+    wh_weight: float = option(0.1, "weight of the box size loss", at_least=0)
+    tracking_weight: float = option(1.0, "weight of the displacement loss", at_least=0)
+    ltrb_weight: float = option(0.1, "weight of the loss of the sides", at_least=0)
+    ltrb_amodal_weight: float = option(
+        0.1, "weight of the loss of the sides beyond the image", at_least=0
     )
 
 

@@ -45,9 +45,9 @@ class Oracle:
         possible = oracles_for(task)
         for name in names:
             if name not in possible:
-                fitting = ", ".join(f"--eval_oracle_{one}" for one in possible)
                 raise UserError(
-                    f"--eval_oracle_{name}: {task.name} has no head for it; it has {fitting}"
+                    f"--eval_oracle {name}: {task.name} has no head for it; it has"
+                    f" {', '.join(possible)}"
                 )
         self.heads = [head for name in names for head in possible[name]]
 

@@ -39,6 +39,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]]  # of a data set's `provides`
+    spares: ClassVar[frozenset[str]] = frozenset()  # of these, what still images do without
     Options: ClassVar[type[TaskOptions]]  # its flags, title and published data set
     options: TaskOptions  # their values: each task declares its own type
     framing: SquareFraming = SquareFraming()

@@ -9,7 +9,9 @@ from itertools import islice
 from typing import Any, Protocol
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
@@ -37,6 +39,7 @@ class EpochLoader:
 
     `workers` are processes that prepare samples ahead; 0 prepares them in this one. They live on
     from epoch to epoch and begin the next one while the last batches of this one are learned from.
+    `repeats` says how often each image is seen in an epoch (see BatchSampler).
     `pin` puts batches into memory from which a GPU copies without waiting.
     """
 
@@ -51,6 +54,7 @@ class EpochLoader:
         workers: int = 0,
         pin: bool = False,
         processes: Processes = ALONE,
+        repeats: NDArray[np.float64] | None = None,
     ) -> None:
         self.data, self.batch_size = data, batch_size
         self.sampler = BatchSampler(
@@ -60,6 +64,7 @@ class EpochLoader:
             shuffle=shuffle,
             drop_last=drop_last,
             processes=processes,
+            repeats=repeats,
         )
         self._seed, self._workers, self._pin = seed, workers, pin
         self._stream: Iterator[Batch] | None = None

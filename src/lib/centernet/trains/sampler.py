@@ -10,6 +10,7 @@ from torch.utils.data import Sampler
 
 from centernet.runtime.errors import UserError
 from centernet.trains.distributed import ALONE, Processes
+from centernet.trains.repeats import drawn
 
 
 class BatchSampler(Sampler[list[int]]):
@@ -29,12 +30,15 @@ class BatchSampler(Sampler[list[int]]):
         shuffle: bool = True,
         drop_last: bool = True,
         processes: Processes = ALONE,
+        repeats: NDArray[np.float64] | None = None,
     ) -> None:
         """`batch_size` counts the images of all processes together; `length` those of the data.
 
+        `repeats` (length,) says how often each image is seen in an epoch, in the mean.
         `drop_last` leaves out the last images of an epoch that do not fill a batch. UserError if
         there would be no batch, or fewer images in one than processes.
         """
+        images, length = length, length if repeats is None else int(repeats.sum())
         if batch_size < processes.world:
             raise UserError(
                 f"batch size {batch_size} is less than one image for each of {processes.world}"
@@ -42,12 +46,12 @@ class BatchSampler(Sampler[list[int]]):
             )
         if drop_last and length < batch_size:
             raise UserError(
-                f"the data set has {length} images, fewer than one batch of {batch_size};"
+                f"the data set has {images} images, fewer than one batch of {batch_size};"
                 f" use --batch_size {length} or less"
             )
         self.length, self.batch_size, self.seed = length, batch_size, seed
         self.shuffle, self.drop_last, self.processes = shuffle, drop_last, processes
-        self.epoch = 0
+        self.repeats, self.epoch = repeats, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order follows."""
@@ -63,7 +67,8 @@ class BatchSampler(Sampler[list[int]]):
         """All images in the order of this epoch."""
         if not self.shuffle:
             return np.arange(self.length)
-        return np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        rng = np.random.default_rng([self.seed, self.epoch])
+        return rng.permutation(self.length) if self.repeats is None else drawn(self.repeats, rng)
 
     def __iter__(self) -> Iterator[list[int]]:
         order = self.order()

@@ -159,6 +159,11 @@ class Dataset(TorchDataset):
             image = self._image_of(index, look)
         colour = self._colour(rng) if PREVIOUS in self.task.inputs else None
         objects = self.source.objects(index)
+        if moved and objects.identities is None:
+            raise UserError(
+                f"data set {self.source.info.name}: its videos have no identities, so that nothing"
+                " says which objects are the same; give every annotation a track_id"
+            )
         told = replace(objects, identities=identities_of(objects))
         known = self.task.remember(told, view, size, rng if training else None)
         return Before(Look(index, image, view, colour), known)

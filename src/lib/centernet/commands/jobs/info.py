@@ -17,7 +17,7 @@ from centernet.models.networks import BACKBONES
 from centernet.options.flag import unknown
 from centernet.options.groups import Input
 from centernet.runtime.errors import UserError
-from centernet.tasks import TASKS
+from centernet.tasks import TASKS, Task
 
 # (million parameters, "FLOPs" in G) that Vastai's model zoo prints for 80 classes. It states
 # neither its input size nor its way of counting: 13.14 is near the multiply-adds at 512 x 512.
@@ -48,7 +48,7 @@ def run(given: Networks, asked: Input, log: Log = print) -> None:
         facts = with_classes(facts, given.num_classes)
     task = kind(facts)
     size = asked.size(task.resolution(facts, task.options))
-    rows = [row_of(arch, task.heads, size, given.head_conv) for arch in given.arch or BACKBONES]
+    rows = [row_of(arch, task, size, given.head_conv) for arch in given.arch or BACKBONES]
     if given.json:
         head = {"task": name, "classes": facts.num_classes, "input": list(size)}
         log(json.dumps({**head, "networks": rows}, indent=1))
@@ -66,9 +66,9 @@ def with_classes(facts: Info, count: int) -> Info:
     return replace(facts, class_names=tuple(map(str, ids)), category_ids=ids)
 
 
-def row_of(arch: str, heads: Mapping[str, Any], size: Size, head_conv: int | None = None) -> Row:
+def row_of(arch: str, task: Task, size: Size, head_conv: int | None = None) -> Row:
     """One network's figures, as plain values; UserError for a size that it does not divide."""
-    model = shapes_of(arch, heads, head_conv)
+    model = shapes_of(arch, task.heads, head_conv, task.inputs)
     backbone = model.backbone
     multiple = backbone.pad + 1
     if max(size) > LARGEST:

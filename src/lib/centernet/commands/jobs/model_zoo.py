@@ -109,7 +109,7 @@ def _cost(task: str, arch: str, dataset: str, side: int | None) -> tuple[Size, M
     kind, facts = TASKS[task], PUBLISHED[dataset]
     built = kind(facts)
     size = (side, side) if side else kind.resolution(facts, built.options)
-    return size, row_of(arch, built.heads, size)
+    return size, row_of(arch, built, size)
 
 
 def _published(expected: Mapping[str, Sequence[Figure]]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from centernet.builders.checkpoint import fill_from_checkpoint, open_checkpoint
 from centernet.builders.dry_run import explain_training
 from centernet.builders.process import configure_process, make_logger
 from centernet.builders.record import recorded
+from centernet.builders.repeats import overfit_verdict
 from centernet.builders.training import main_process_first, make_trainer
 from centernet.commands.jobs.report import report
 from centernet.detectors.torch_engine import place_of
@@ -59,6 +60,10 @@ def train_process(options: Options) -> None:
             options.save(options.save_dir)
         with recorded(options, processes, trainer.epoch, lambda: trainer.epoch):
             trainer.run()
+        if processes.main and options.train.overfit:
+            best, count = trainer.best, len(trainer.loader.data)
+            if not best.metric.endswith("loss"):
+                logger.write(overfit_verdict(best.metric, best.value, count))
         if processes.main:
             report(options, logger.write)
         logger.close()

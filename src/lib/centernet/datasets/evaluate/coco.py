@@ -98,6 +98,7 @@ def evaluate_coco(
             curves=class_curves(judged, info.class_names),
             curves_at="OKS 0.5" if kind == "keypoints" else "IoU 0.5",
             table="\n".join([table, *_class_lines(per_class, counts)]),
+            by_size=size_precisions(judged),
         )
         evaluation = evaluation.joined(one)
     if evaluation.metrics["AP"] < 0:
@@ -215,6 +216,18 @@ def class_precisions(judged: Any, class_names: Sequence[str]) -> dict[str, dict[
     return {
         name: {"AP": _mean(precision[:, :, place]), "AP50": _mean(precision[0, :, place])}
         for place, name in enumerate(class_names)
+    }
+
+
+def size_precisions(judged: Any) -> dict[str, dict[str, float]]:
+    """{size of the objects: {overlap: AP}}, means over the classes, with most detections."""
+    precision = np.asarray(judged.eval["precision"])[:, :, :, :, -1]  # (IoU, recall, class, size)
+    return {
+        str(size): {
+            f"{overlap:.2f}": _mean(precision[row, :, :, place])
+            for row, overlap in enumerate(judged.params.iouThrs)
+        }
+        for place, size in enumerate(judged.params.areaRngLbl)
     }
 
 

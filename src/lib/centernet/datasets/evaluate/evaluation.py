@@ -24,7 +24,7 @@ class Evaluation:
     metrics: by name, the first is the one that a run is evaluated by; -1 is one that nothing in the
     data can decide. per_class: the same kind of numbers for each class, {class: {metric: value}}.
     curves: precision over recall of each class at the overlap of `curves_at`. table: the data set's
-    usual table as text of several lines.
+    usual table as text of several lines. by_size: {size of the objects: {overlap: AP}}.
     """
 
     metrics: dict[str, float]
@@ -32,6 +32,7 @@ class Evaluation:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     curves_at: str = ""
     table: str = ""
+    by_size: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def main(self) -> float:
@@ -62,4 +63,5 @@ class Evaluation:
             curves=self.curves or other.curves,
             curves_at=self.curves_at if self.curves else other.curves_at,
             table="\n".join(filter(None, [self.table, other.table])),
+            by_size=self.by_size or other.by_size,
         )

@@ -127,8 +127,8 @@ class Findings:
         self.images: list[ImageFinding] = []
         self._rows: list[Array] = []  # class, score, right
 
-    def add(self, index: int, truth: Objects, found: Detections) -> None:
-        """Count image `index`."""
+    def add(self, index: int, truth: Objects, found: Detections) -> Match:
+        """Count image `index`; how its detections and objects belong together."""
         match = match_image(truth, found)
         scores, classes = found.scores[match.order], found.classes[match.order]
         seen = match.kind != IGNORED
@@ -152,6 +152,7 @@ class Findings:
                 self.confusion[truth.classes[number], -1] += 1
         right = int((match.kind[strong] == RIGHT).sum())
         self.images.append(ImageFinding(index, right, int(strong.sum()) - right, len(missed)))
+        return match
 
     @staticmethod
     def _taken(match: Match, number: int, strong: Array) -> bool:

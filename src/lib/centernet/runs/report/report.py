@@ -37,6 +37,8 @@ def write_report(
             Section("Metrics", sections.metrics(run, other)),
             Section("Training", sections.curves(run, other)),
             Section("Classes", sections.classes(run)),
+            Section("Sizes", sections.sizes(run)),
+            Section("Joints and distances", sections.parts(run)),
             Section("Mistakes", sections.mistakes(run)),
             Section("Images", sections.images(run)),
             Section("Time", sections.times(run)),

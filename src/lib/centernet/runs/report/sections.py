@@ -92,6 +92,42 @@ def classes(run: RunFolder) -> str:
     return shown + grid([figure(lines_plot(lines, "recall", "precision", unit=True), title)])
 
 
+def sizes(run: RunFolder) -> str:
+    """AP by the size of the objects and by the overlap that counts as found."""
+    by_size = run.evaluation().get("by_size") or {}
+    known = {size: row for size, row in by_size.items() if any(v >= 0 for v in row.values())}
+    if not known:
+        return ""
+    names = list(next(iter(known.values())))
+    rows = [[size, *("" if row[n] < 0 else f"{row[n]:.3f}" for n in names)]
+            for size, row in known.items()]  # fmt: skip
+    lines: list[Line] = [
+        (size, [float(n) for n in names if row[n] >= 0], [v for v in row.values() if v >= 0])
+        for size, row in known.items()
+    ]
+    drawing = figure(lines_plot(lines, "overlap", "AP", points=True), "AP over overlap, by size")
+    caption = "AP of objects of each size (rows) at each overlap that counts as found (columns)"
+    return table(["size", *names], rows, caption) + grid([drawing])
+
+
+def parts(run: RunFolder) -> str:
+    """Joints one by one, and depths by distance, of the right detections."""
+    found = run.found()
+    joints = [[r["joint"], r["count"], f"{r['median']:.3f}", f"{r['near']:.1%}"]
+              for r in found.get("joints") or ()]  # fmt: skip
+    depths = [[r["range"], r["objects"], f"{r['found']:.1%}", _shown(r["median"])]
+              for r in found.get("depths") or ()]  # fmt: skip
+    return table(
+        ["joint", "labelled", "median distance", "near"],
+        joints,
+        "Distances in parts of the square root of the object's box; near is within 0.1 of it",
+    ) + table(
+        ["distance", "objects", "found", "median error of depth, m"],
+        depths,
+        "Objects by their distance from the camera",
+    )
+
+
 def mistakes(run: RunFolder) -> str:
     """How detections are wrong and objects missed, which classes are confused, what scores mean."""
     found = run.found()
