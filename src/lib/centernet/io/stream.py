@@ -176,7 +176,7 @@ def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:
 
     Raises UserError, in one line, when nothing is there.
     """
-    if isinstance(source, int):
+    if isinstance(source, int) and not isinstance(source, bool):
         return Video(source)
     if isinstance(source, str | Path):
         return _open_one(str(source), workers)
