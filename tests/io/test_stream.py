@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from centernet.io.prefetch import prefetch
-from centernet.io.stream import Pictures, Video, open_stream
+from centernet.io.stream import Pictures, Video, left_aside, open_stream
 from centernet.io.video_file import VideoFile
 from centernet.runtime.errors import UserError
 from tests import real_data
@@ -117,7 +118,7 @@ def test_video_written_and_read_again(tmp_path: Path, size: tuple[int, int]) -> 
     frames = list(stream)
     assert [frame.name for frame in frames][:2] == ["out_000000.jpg", "out_000001.jpg"]
     assert len(frames) == 10
-    assert frames[0].image.shape == (size[0] // 2 * 2, size[1] // 2 * 2, 3)
+    assert frames[0].image.shape == (-(-size[0] // 2) * 2, -(-size[1] // 2) * 2, 3)
     shades = [float(frame.image.mean()) for frame in frames]
     assert shades == pytest.approx(list(range(0, 250, 25)), abs=6)
 
@@ -216,3 +217,72 @@ def test_one_picture_is_told_from_a_set_of_one(folder: Path) -> None:
     assert isinstance(single, Pictures)
     assert isinstance(pattern, Pictures)
     assert (single.single, pattern.single) == (True, False)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_nothing_waits_for_a_pipe_or_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for source in (tmp_path / "pipe.mp4", Path("/dev/zero")):
+        with pytest.raises(UserError, match="a device, pipe or socket, where a file is expected"):
+            open_stream(source)
+
+
+def _film(path: Path, rate: float, size: tuple[int, int] = (64, 48), frames: int = 4) -> Path:
+    code = cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), code, rate, size)
+    for number in range(frames):
+        writer.write(np.full((size[1], size[0], 3), 40 * number, np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_video_by_any_name(tmp_path: Path) -> None:
+    """One whose suffix says nothing is looked into; an image without a suffix stays an image."""
+    film = _film(tmp_path / "a.avi", 10)
+    for name in ("a.wmv", "a.anything", "a"):
+        copy = film.rename(tmp_path / name) if name == "a" else tmp_path / name
+        if name != "a":
+            copy.write_bytes(film.read_bytes())
+        stream = open_stream(copy)
+        assert isinstance(stream, Video)
+        assert len(list(stream)) == 4
+    picture = tmp_path / "picture"
+    picture.write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    assert isinstance(open_stream(picture), Pictures)
+    (tmp_path / "words.doc").write_text("no picture")
+    assert isinstance(open_stream(tmp_path / "words.doc"), Pictures)
+
+
+def test_slow_videos_keep_their_rate(tmp_path: Path) -> None:
+    stream = open_stream(_film(tmp_path / "slow.avi", 0.5))
+    assert isinstance(stream, Video)
+    assert stream.rate == pytest.approx(0.5)
+
+
+def test_why_a_video_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(UserError, match=r"empty\.mp4: the file is empty"):
+        open_stream(tmp_path / "empty.mp4")
+    whole = _film(tmp_path / "a.avi", 10).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[:40])
+    with pytest.raises(UserError, match="cut short"):
+        open_stream(tmp_path / "cut.mp4")
+    with pytest.raises(UserError, match="cannot be reached"):
+        open_stream("http://127.0.0.1:9/film.mp4")
+
+
+def test_what_a_folder_holds_besides_is_counted(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.mp4", "c.heic", "notes.txt", ".hidden.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "sub").mkdir()
+    assert left_aside(str(tmp_path)) == "1 folder, .mp4 1, .heic 1"
+    assert left_aside(str(tmp_path / "a.jpg")) == ""
+
+
+def test_odd_sides_are_continued(tmp_path: Path) -> None:
+    frame = np.full((61, 63, 3), 120, np.uint8)
+    with VideoFile(tmp_path / "odd.mp4", 10) as film:
+        film.write(frame)
+        film.write(frame)
+    stream = open_stream(tmp_path / "odd.mp4")
+    assert [each.image.shape for each in stream] == [(62, 64, 3)] * 2

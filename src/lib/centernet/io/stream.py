@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 
 from centernet.io.image import SUFFIXES, ImageError, read_image
+from centernet.io.listing import BESIDE
 from centernet.io.prefetch import prefetch
 from centernet.runtime.errors import UserError
 
@@ -94,12 +96,21 @@ class Video:
         if not self._capture.isOpened():
             raise UserError(self._unopened())
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = float(rate) if 1 <= rate <= 1000 else FALLBACK_RATE
+        self.rate = float(rate) if 0 < rate <= 1000 else FALLBACK_RATE
         self.unreadable: list[str] = []
 
     def _unopened(self) -> str:
+        if "://" in self.label:
+            return f"{self.label}: cannot be reached, or is no stream of images"
+        if self._is_file and Path(self.label).is_file():
+            if Path(self.label).stat().st_size == 0:
+                return f"{self.label}: the file is empty"
+            return (
+                f"{self.label}: not a video, damaged or cut short (it has no index), or of a kind"
+                " that this OpenCV does not read"
+            )
         if self._is_file:
-            return f"{self.label}: not a video that this OpenCV reads; convert it to mp4 or avi"
+            return f"{self.label}: no such video"
         return f"{self.label}: no such camera, or it is in use; name another number or a file"
 
     def __len__(self) -> int:
@@ -114,7 +125,7 @@ class Video:
                 start = time.perf_counter()
                 done, image = self._capture.read()
                 if not done:
-                    if number < WHOLE * announced:
+                    if 0 < number < WHOLE * announced:
                         self.unreadable.append(
                             f"{self.label}: the rest after {number} of {announced} frames: the file"
                             " is damaged or cut short"
@@ -123,10 +134,20 @@ class Video:
                 seconds = time.perf_counter() - start
                 yield Frame(image, f"{self.name}_{number:06d}.jpg", seconds=seconds)
                 number += 1
+            codec = self._codec()
         finally:
             self._capture.release()
         if number == 0:
-            raise UserError(f"{self.label}: not one frame could be read")
+            raise UserError(
+                f"{self.label}: not one frame can be decoded (codec {codec}); convert it with a"
+                " codec that this OpenCV has, such as h264 in an mp4"
+            )
+
+    def _codec(self) -> str:
+        """The four letters by which the file names its codec."""
+        code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
+        letters = "".join(chr(code >> shift & 255) for shift in (0, 8, 16, 24))
+        return letters if letters.isprintable() and letters.strip() else "unknown"
 
     def close(self) -> None:
         """Let the device or the file go; an iteration under way ends with its present frame."""
@@ -155,7 +176,7 @@ def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:
 
     Raises UserError, in one line, when nothing is there.
     """
-    if isinstance(source, int):
+    if isinstance(source, int) and not isinstance(source, bool):
         return Video(source)
     if isinstance(source, str | Path):
         return _open_one(str(source), workers)
@@ -180,6 +201,40 @@ def open_videos(source: str) -> list[Pictures | Video]:
     return [Video(str(each)) for each in videos]
 
 
+def is_video(path: Path) -> bool:
+    """Whether a file is a video: by its suffix or, of no known one, because OpenCV opens it so."""
+    suffix = path.suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return True
+    if suffix in SUFFIXES or suffix == ".txt" or cv2.haveImageReader(str(path)):
+        return False
+    with _silence():
+        capture = cv2.VideoCapture(str(path))
+    try:
+        return bool(capture.isOpened())
+    finally:
+        capture.release()
+
+
+def left_aside(source: str) -> str:
+    """What a folder holds beside the images that are looked at: "1 folder, .mp4 1"; "" of others.
+
+    Files that usually lie beside images, such as labels, are not counted.
+    """
+    path = Path(source).expanduser()
+    if not path.is_dir():
+        return ""
+    inside = [each for each in path.iterdir() if not each.name.startswith(".")]
+    folders = sum(each.is_dir() for each in inside)
+    others = Counter(
+        each.suffix.lower()
+        for each in inside
+        if each.is_file() and not _is_image(each) and each.suffix.lower() not in BESIDE
+    )
+    said = [f"{folders} folder{'s' if folders > 1 else ''}"] if folders else []
+    return ", ".join([*said, *(f"{suffix} {n}" for suffix, n in others.most_common(8))])
+
+
 def as_path(item: object) -> Path:
     """`item` as the path of an image; UserError if it is something else."""
     if isinstance(item, str | os.PathLike):
@@ -194,7 +249,7 @@ def _open_one(source: str, workers: int) -> Pictures | Video:
     path = Path(source).expanduser()
     if source == "webcam":
         return Video(0)
-    if "://" in source or (path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES):
+    if "://" in source or (path.is_file() and is_video(path)):
         return Video(source if "://" in source else str(path))
     if path.is_dir():
         return Pictures(_images_in(path), workers)
@@ -205,6 +260,11 @@ def _open_one(source: str, workers: int) -> Pictures | Video:
         return Video(int(source))
     if glob.has_magic(source):
         return Pictures(_matching(str(path)), workers)
+    if path.exists():
+        raise UserError(
+            f"{path.absolute()}: a device, pipe or socket, where a file is expected (of a camera"
+            " give the number)"
+        )
     raise UserError(f"{path.absolute()}: no such file or folder")
 
 

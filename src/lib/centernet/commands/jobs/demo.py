@@ -14,7 +14,7 @@ from centernet.builders.tracking import make_tracker
 from centernet.detectors.detector import Detector
 from centernet.detectors.results_writer import ResultWriter
 from centernet.detectors.session import Session
-from centernet.io.stream import Pictures, Video, open_videos
+from centernet.io.stream import Pictures, Video, left_aside, open_videos
 from centernet.options.options import Options
 from centernet.runs.logger import Logger
 from centernet.runtime.errors import UserError
@@ -30,11 +30,14 @@ def run(options: Options) -> None:
         explain_demo(options)
         return
     streams = open_videos(options.demo.demo)
+    aside = left_aside(options.demo.demo) if isinstance(streams[0], Pictures) else ""
     checkpoint = named_checkpoint(options)
     logger = Logger()
     device = one_device(options, logger)
     detector = make_detector(options, checkpoint, device)
     logger.write(f"{checkpoint.name} on {detector.engine.place}")
+    if aside:
+        logger.write(f"{options.demo.demo}: passed over: {aside}")
     detector.warm_up()
     for stream in streams:
         folder = options.output_dir
