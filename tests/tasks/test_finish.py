@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -47,6 +48,10 @@ def assert_same(one: Any, other: Any) -> None:
     if is_dataclass(one):
         for field in fields(one):
             assert_same(getattr(one, field.name), getattr(other, field.name))
+    elif isinstance(one, Mapping):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            assert_same(value, other[name])
     elif isinstance(one, np.ndarray):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
