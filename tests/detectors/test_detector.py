@@ -156,6 +156,26 @@ def test_settings_that_make_no_sense() -> None:
         spot_detector(k=0)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
+        ({"limit": -1}, "limit must be at least 0, not -1"),
+        ({"input_size": 256}, r"input_size must be \(height, width\)"),
+        ({"device": "gpu"}, "device 'gpu' is none"),
+        ({"device": "cuda:99"}, "device 'cuda:99'"),
+    ],
+)
+def test_settings_are_checked_in_words(settings: dict, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Detector.of(TASK, SpotNet(), **{"device": "cpu"} | settings)  # type: ignore[arg-type]
+
+
+def test_bytes_are_told_what_they_lack() -> None:
+    with pytest.raises(UserError, match="imdecode"):
+        spot_detector().detect(b"\xff\xd8")  # type: ignore[arg-type]
+
+
 def test_timings_count_images_and_name_seven_stages(folder: Path) -> None:
     detector = spot_detector(batch_size=2)
     detector.detect(folder)

@@ -35,6 +35,7 @@ STRIDE = 4
 OPTIONS: dict[str, dict[str, Any]] = {
     "exdet": {"scores_thresh": 0.0, "center_thresh": 0.0},
     "triplet": {"ae_threshold": 100.0},
+    "tracking": {"no_pre_img": True},  # further inputs: tests/detectors/test_inputs.py
 }
 INFO = Info(
     name="planted",

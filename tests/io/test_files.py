@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ import torch
 from torch import nn
 
 from centernet.console.exit_code import exit_code
-from centernet.io.files import atomic_write, write_text
+from centernet.io.files import atomic_write, clear_temporary, write_text
 from centernet.io.video_file import VideoFile
 from centernet.models.checkpoint import save_checkpoint
 from centernet.runtime.errors import UserError, WriteError
@@ -86,3 +88,20 @@ def test_the_command_hides_no_other_error() -> None:
 
     with pytest.raises(OSError, match="socket"):
         exit_code("main.py", work)
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = [
+        ".opt.{}.tmp.json",
+        ".run.{}.tmp.json",
+        ".results.{}.tmp.json",
+        ".model_last.{}.tmp.pth",
+    ]
+    names = [name.format(process) for name in left for process in (ended.pid, os.getpid())]
+    kept = [f".opt.{os.getppid()}.tmp.json", ".note.tmp", "opt.json", ".opt.x.tmp.json"]
+    for name in names + kept:
+        (tmp_path / name).touch()
+    clear_temporary(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -216,6 +217,14 @@ def test_one_picture_is_told_from_a_set_of_one(folder: Path) -> None:
     assert isinstance(single, Pictures)
     assert isinstance(pattern, Pictures)
     assert (single.single, pattern.single) == (True, False)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_nothing_waits_for_a_pipe_or_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for source in (tmp_path / "pipe.mp4", Path("/dev/zero")):
+        with pytest.raises(UserError, match="a device, pipe or socket, where a file is expected"):
+            open_stream(source)
 
 
 def _film(path: Path, rate: float, size: tuple[int, int] = (64, 48), frames: int = 4) -> Path:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from centernet.console.exit_code import exit_code
 from centernet.datasets.evaluate.evaluation import Evaluation
 from centernet.datasets.framing import Augmentation
 from centernet.datasets.source import Info, Source
@@ -235,4 +236,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code("tiny", main))

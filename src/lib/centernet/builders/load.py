@@ -78,7 +78,7 @@ def load_detector(
         flip_test: average the maps of each image and of its mirror image.
         scales: test scales, merged by soft-NMS; `nms` does that for one scale too.
         k: candidates taken from the maps of an image at one scale (100).
-        limit: detections kept of an image, but for ties.
+        limit: detections kept of an image, but for ties; 0 keeps all.
         batch_size: images of one shape that go through the network together.
         device: "cpu", "cuda", "cuda:1" ...; None takes CUDA if there is one.
         amp: None (float32), "bf16" or "fp16".

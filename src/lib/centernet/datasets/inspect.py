@@ -235,4 +235,4 @@ def compare(train: Source, val: Source) -> list[str]:
 
 
 def _has_objects(source: Source) -> bool:
-    return any(len(source.objects(index)) for index in range(len(source)))
+    return any((source.objects(index).classes >= 0).any() for index in range(len(source)))

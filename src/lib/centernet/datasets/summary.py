@@ -12,7 +12,7 @@ LISTED = 12  # classes told by name
 
 def described(table: Table, info: Info) -> str:
     """ "val: 12 images, 37 objects of 5 classes (disc 10, square 9, ...), 3 images without ..."."""
-    images, objects = len(table), len(table.ids)
+    images, objects = len(table), int((table.classes >= 0).sum())
     counts = np.bincount(table.classes[table.classes >= 0], minlength=info.num_classes)
     order = np.argsort(-counts, kind="stable")
     present = [f"{info.class_names[c]} {counts[c]}" for c in order if counts[c]]

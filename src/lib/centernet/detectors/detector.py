@@ -30,6 +30,7 @@ from centernet.geometry.view import Size, map_size
 from centernet.io.stream import Frame, Pictures, SourceLike, Video, as_path, open_stream
 from centernet.models.inputs import IMAGE, PREVIOUS
 from centernet.models.model import CenterNet
+from centernet.runtime.device import check_device
 from centernet.runtime.errors import ArgumentError, UserError
 from centernet.structures.detections import Detections
 from centernet.structures.known import Known
@@ -58,7 +59,7 @@ class Detector:
         scales: test scales; more than one are merged by soft-NMS.
         nms: soft-NMS also for a single scale.
         k: candidates taken from the maps of one scale.
-        limit: detections kept of an image, but for ties.
+        limit: detections kept of an image, but for ties; 0 keeps all.
         batch_size: images of one shape that go through the network together.
         oracle: puts true maps in the place of predicted ones, for images prepared with their
             objects; the engine must have maps.
@@ -82,8 +83,9 @@ class Detector:
     ) -> None:
         if not scales or min(scales) <= 0:
             raise ArgumentError(f"test scales must be positive, not {scales}")
-        if k < 1:
-            raise ArgumentError(f"k must be at least 1, not {k}")
+        for name, value, least in (("k", k, 1), ("batch_size", batch_size, 1), ("limit", limit, 0)):
+            if isinstance(value, bool) or value < least:
+                raise ArgumentError(f"{name} must be at least {least}, not {value!r}")
         self.task, self.engine, self.preprocess = task, engine, preprocess
         self.scales, self.nms = tuple(scales), nms
         self.k, self.limit, self.batch_size = k, limit, batch_size
@@ -120,6 +122,11 @@ class Detector:
         the network sees; the task's resolution by default. keep_res: let the network see each image
         in its own size instead. The others are those of `TorchEngine` and of `Detector`.
         """
+        if input_size is not None and (isinstance(input_size, int) or len(input_size) != 2):
+            raise ArgumentError(
+                f"input_size must be (height, width), as (512, 512), not {input_size!r}"
+            )
+        check_device(device)
         preprocess = Preprocess(
             framing=task.framing,
             mean=mean or task.info.mean,
@@ -186,6 +193,11 @@ class Detector:
         """
         if isinstance(source, np.ndarray):
             return next(self.run([Frame(as_image(source), "image")]))
+        if isinstance(source, bytes | bytearray):
+            raise UserError(
+                "bytes are no image yet: cv2.imdecode(np.frombuffer(data, np.uint8),"
+                " cv2.IMREAD_COLOR) makes the array (H, W, 3) uint8 BGR of them"
+            )
         if isinstance(source, Sequence) and not isinstance(source, str):
             return list(self.run(self._frames(source)))
         stream = open_stream(source)

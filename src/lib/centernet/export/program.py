@@ -22,6 +22,7 @@ POINTS = {
     "extremes": 2,
     "centres": 2,
     "landmarks": 2,
+    "centers": 2,
     "displacements": 2,
 }
 IMAGES, CAMERA = "images", "calib"  # names of inputs: a picture in floats; others are the task's

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from centernet.runtime.errors import UserError, WriteError, refusal
+
+_TEMPORARY = re.compile(r"\..+\.(\d{1,10})\.tmp(\.\w+)?")  # see atomic_write
 
 
 @contextmanager
@@ -37,6 +40,30 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # of a folder that cannot be written to
             temporary.unlink(missing_ok=True)
+
+
+def clear_temporary(folder: str | Path) -> None:
+    """Remove what `atomic_write` left in `folder` when its process was killed.
+
+    The temporary files of other processes that are alive are theirs.
+    """
+    for path in Path(folder).glob(".*.tmp*"):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found and (int(found[1]) == os.getpid() or not _alive(int(found[1]))):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":
+        return True  # os.kill would end it there
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -176,7 +176,7 @@ def open_stream(source: SourceLike, workers: int = 1) -> Pictures | Video:
 
     Raises UserError, in one line, when nothing is there.
     """
-    if isinstance(source, int):
+    if isinstance(source, int) and not isinstance(source, bool):
         return Video(source)
     if isinstance(source, str | Path):
         return _open_one(str(source), workers)
@@ -260,6 +260,11 @@ def _open_one(source: str, workers: int) -> Pictures | Video:
         return Video(int(source))
     if glob.has_magic(source):
         return Pictures(_matching(str(path)), workers)
+    if path.exists():
+        raise UserError(
+            f"{path.absolute()}: a device, pipe or socket, where a file is expected (of a camera"
+            " give the number)"
+        )
     raise UserError(f"{path.absolute()}: no such file or folder")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from centernet.runtime.errors import UserError
+from centernet.runtime.errors import ArgumentError, UserError
 
 
 def choose_devices(
@@ -33,3 +33,19 @@ def _why_none() -> str:
     if torch.version.cuda is None:
         return f"PyTorch {torch.__version__} is a build without CUDA"
     return f"PyTorch {torch.__version__} finds none: no NVIDIA driver, or one older than CUDA"
+
+
+def check_device(device: str | torch.device | None) -> None:
+    """Raise ArgumentError unless `device` ("cpu", "cuda:1", ...) is one that is here."""
+    if device is None:
+        return
+    try:
+        asked = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ArgumentError(f"device {device!r} is none; name cpu, cuda or cuda:0") from None
+    if asked.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count == 0:
+            raise ArgumentError(f"device {device!r}: {_why_none()}; name cpu")
+        if (asked.index or 0) >= count:
+            raise ArgumentError(f"device {device!r}: there are {count} here, counted from 0")

@@ -23,6 +23,10 @@ class UserError(Exception):
     """
 
 
+class Interrupted(KeyboardInterrupt):
+    """An interruption of which a line that says how to go on has been written already."""
+
+
 class ArgumentError(UserError, ValueError):
     """An argument that has the right type and cannot be; the message names it."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from centernet.io.door import shown
+from centernet.io.files import clear_temporary
 from centernet.io.run_folder import BEST, LAST, RunFolder
 from centernet.models.checkpoint import Checkpoint, load_weights, save_checkpoint
 from centernet.runtime.errors import UserError
@@ -91,8 +92,7 @@ class CheckpointWriter:
 
     def clear(self) -> None:
         """Remove what a killed process was writing; it never had its final name."""
-        for path in self.folder.glob(".model_*.tmp.pth"):
-            path.unlink(missing_ok=True)
+        clear_temporary(self.folder)
 
     def restore(self, checkpoint: Checkpoint, step: Step, best: BestMetric) -> list[str]:
         """Put `step` and `best` back to where `checkpoint` was saved; return lines worth saying.

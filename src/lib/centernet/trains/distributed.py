@@ -10,20 +10,26 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, multiprocessing
 
-from centernet.runtime.errors import UserError, in_words
+from centernet.console.ended import ended_by, tell
+from centernet.runtime.errors import Interrupted, UserError, in_words
+from centernet.runtime.parent import end_with_parent
 
+GRACE = 4.0  # seconds that interrupted processes have to end by themselves
 PATIENCE = timedelta(hours=2)  # the others wait this long while the first process evaluates
 
 
@@ -81,6 +87,7 @@ def join(device: torch.device | str) -> Iterator[Processes]:
     if world == 1:
         yield Processes(device=device)
         return
+    end_with_parent()
     rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
     if device.type == "cuda":
         if local >= torch.cuda.device_count():
@@ -108,12 +115,32 @@ def spawn(function: Callable[..., None], args: Sequence[Any], devices: Sequence[
     context = multiprocessing.get_context("spawn")
     complaints = context.SimpleQueue()
     setting = (world, _free_port(), visible, complaints, function, tuple(args))
+    started = multiprocessing.start_processes(
+        _run, setting, nprocs=world, start_method="spawn", join=False
+    )
     try:
-        multiprocessing.start_processes(_run, setting, nprocs=world, start_method="spawn")
+        while not started.join():
+            pass
+    except KeyboardInterrupt:
+        _interrupt(started.processes)
+        raise Interrupted from None
     except multiprocessing.ProcessExitedException:
         if complaints.empty():
             raise
         raise UserError(complaints.get()) from None
+
+
+def _interrupt(processes: Sequence[BaseProcess]) -> None:
+    """Let the processes say how to go on and end; end those that do not."""
+    for process in processes:
+        if process.is_alive() and process.pid is not None:
+            os.kill(process.pid, signal.SIGINT)
+    until = time.monotonic() + GRACE
+    for process in processes:
+        process.join(max(0.0, until - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
 
 
 def _run(
@@ -130,12 +157,14 @@ def _run(
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
     try:
-        with in_words():
+        with in_words(), ended_by():
             function(*args)
     except UserError as error:
         complaints.put(str(error))
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        if rank == 0:
+            tell(error, "main.py")
         raise SystemExit(130) from None
 
 

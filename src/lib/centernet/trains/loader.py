@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
 from centernet.runtime.errors import UserError
+from centernet.runtime.parent import end_with_parent
 from centernet.trains.distributed import ALONE, Processes
 from centernet.trains.sampler import BatchSampler
 from centernet.trains.seeds import mixed, seed_everything
@@ -157,4 +158,5 @@ def _in_one_line(message: str) -> str:
 
 def _settle_in(worker: int) -> None:
     cv2.setNumThreads(0)  # workers are the parallelism; threads of threads only wait for each other
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's, which ends them

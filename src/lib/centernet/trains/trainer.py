@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from centernet.models.checkpoint import Checkpoint
-from centernet.runtime.errors import UserError
+from centernet.runtime.errors import Interrupted, UserError
 from centernet.trains.checkpoints import BestMetric, CheckpointWriter
 from centernet.trains.finite import NonFiniteGuard, check_weights
 from centernet.trains.loader import Batch, EpochLoader
@@ -97,8 +97,8 @@ class Trainer:
         """Train to the last epoch.
 
         UserError, with `model_last.pth` left as it was at the end of the last good epoch, when a
-        loss is not finite or memory runs out. KeyboardInterrupt passes, after a line that says how
-        to go on.
+        loss is not finite or memory runs out. Interrupted, a KeyboardInterrupt, after a line that
+        says how to go on.
         """
         if self.epoch >= self.length.epochs:
             self.logger.write(
@@ -114,7 +114,7 @@ class Trainer:
                 self._one(self.epoch + 1)
         except KeyboardInterrupt:
             self.logger.write(self._interrupted())
-            raise
+            raise Interrupted from None
         finally:
             self.loader.close()
 

@@ -51,7 +51,7 @@ def run(options: Options) -> None:
     for line in _images(parts, asked.pixels) or ["  nothing doubled, nothing turned"]:
         logger.write(line)
     _draw(asked.sheet or options.exp_dir / "check.jpg", train, framed, logger)
-    if not any(len(train.objects(index)) for index in range(len(train))):
+    if not any((train.objects(index).classes >= 0).any() for index in range(len(train))):
         raise UserError(f"{train.info.name}: no object is left: there is nothing to learn")
     logger.write("nothing here stands in the way of training")
 
