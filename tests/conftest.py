@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CENTERNET_LONG"] = "1"  # see tests/long.py
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is slow runs last; beside other workers a file stays together, as its fixtures do.
 
