@@ -10,8 +10,6 @@ VENV := .venv
 SPACE := $() $()
 RUN := $(subst $(SPACE),\$(SPACE),$(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin/python)
 PYTEST_ARGS ?=
-# A worker a core, up to 8; what is slow runs last (tests/conftest.py).
-SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 DEMO_ARGS ?=
 # From scratch, in minutes on two cores: a small network, small steps, views that stray little. One
 # core learns and one draws the samples: more threads for so small a network only wait for one another.
@@ -29,7 +27,7 @@ demo: $(VENV)/ready
 		--demo "../data/toy/shapes/val/*1.jpg"
 
 test: $(VENV)/ready
-	$(RUN) -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(RUN) -m tests $(PYTEST_ARGS)
 
 # `ready` is written last, so an environment without it is half made and is made afresh. With it,
 # and something newer than it, the package is only installed again.

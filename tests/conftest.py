@@ -32,18 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CENTERNET_LONG"] = "1"  # see tests/long.py
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is slow runs last; beside other workers a file stays together, as its fixtures do.
-
-    Slow tests are dealt out one by one, but for those that are `heavy`: one at a time.
-    """
-    items.sort(key=lambda item: (_marked(item, "slow"), not _marked(item, "heavy")))
-    for item in items:
-        if _marked(item, "heavy"):
-            item.add_marker(pytest.mark.xdist_group("heavy"))
-        elif not _marked(item, "slow"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """What is slow runs last; `python -m tests` deals the tests to the cores."""
+    items.sort(key=lambda item: _marked(item, "slow"))
 
 
 def _marked(item: pytest.Item, name: str) -> bool:
