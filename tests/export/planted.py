@@ -32,10 +32,11 @@ from centernet.tasks.oracle import Oracle, oracles_for
 K = 40
 STRIDE = 4
 # So that random maps, too, hold groups and pairs.
+ALONE = {"tracking": {"no_pre_img": True}}  # further inputs: tests/detectors/test_inputs.py
 OPTIONS: dict[str, dict[str, Any]] = {
+    **ALONE,
     "exdet": {"scores_thresh": 0.0, "center_thresh": 0.0},
     "triplet": {"ae_threshold": 100.0},
-    "tracking": {"no_pre_img": True},  # further inputs: tests/detectors/test_inputs.py
 }
 INFO = Info(
     name="planted",
@@ -53,6 +54,12 @@ def task_of(name: str, info: Info = INFO, **options: Any) -> Task:
     """The task on a small data set, with options by which random maps hold detections."""
     kind = TASKS[name]
     return kind(info, kind.Options(**{**OPTIONS.get(name, {}), **options}))
+
+
+def task_alone(name: str, info: Info) -> Task:
+    """The task as it is, seeing nothing beside the image."""
+    kind = TASKS[name]
+    return kind(info, kind.Options(**ALONE.get(name, {})))
 
 
 @torch.no_grad()
@@ -161,4 +168,14 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Opened:
     return opened
 
 
-__all__ = ["INFO", "Card", "job_of", "lively", "planted_input", "planted_job", "task_of", "toy"]
+__all__ = [
+    "INFO",
+    "Card",
+    "job_of",
+    "lively",
+    "planted_input",
+    "planted_job",
+    "task_alone",
+    "task_of",
+    "toy",
+]

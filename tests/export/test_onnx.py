@@ -24,6 +24,7 @@ from tests.export.planted import (
     lively,
     planted_input,
     planted_job,
+    task_alone,
     task_of,
     toy,  # noqa: F401
 )
@@ -69,7 +70,7 @@ def written(job: Job, path: Path) -> Any:
 )
 def test_decoding_finds_what_was_planted(name: str, toy: Opened, tmp_path: Path) -> None:  # noqa: F811
     source = toy(name)
-    task = TASKS[name](source.info)
+    task = task_alone(name, source.info)
     job = planted_job(task)
     path = tmp_path / "decoding.onnx"
     model = written(job, path)
