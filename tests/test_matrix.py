@@ -74,7 +74,7 @@ def test_trains_a_step_and_detects(
     source = toy(task_name, "train")
     task = TASKS[task_name](source.info)
     torch.manual_seed(0)
-    model = create_model(arch, task.heads)
+    model = create_model(arch, task.heads, inputs=task.inputs)
     size = small_input(task, model)
     check_step(task, model, source, size)
     for mode, settings in MODES.items():
@@ -85,7 +85,7 @@ def test_trains_a_step_and_detects(
 def check_step(task: Task, model: CenterNet, source: Source, size: tuple[int, int]) -> None:
     """One step teaches every head and every layer that leads to one."""
     data = Dataset(source, task, size=size, stride=model.backbone.stride, pad=model.backbone.pad)
-    (batch,) = EpochLoader(data, 2).epoch(1)
+    batch = next(iter(EpochLoader(data, 2).epoch(1)))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     # As in training: Adam's steps are short however steep the loss (1e5 in dla_34 on so few cells),
     # those of plain descent would leave weights that no detector can use.
