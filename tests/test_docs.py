@@ -63,8 +63,9 @@ def declared(program: Path) -> set[str]:
     return names
 
 
-def test_the_options_of_the_benchmarks_are_found() -> None:
+def test_the_options_of_programs_are_found() -> None:
     assert {"short", "threads", "write"} <= declared(ROOT / "bench" / "run.py")
+    assert "threshold" in declared(ROOT / "src" / "tools" / "gallery.py")
     assert not declared(ROOT / "bench" / "report.py")
 
 
@@ -74,7 +75,7 @@ def known_flags() -> set[str]:
         for task in TASKS if verb.takes_task else [None]:
             for section in Parser(verb).sections(task):
                 names |= {flag.name for flag in section.flags}
-    for program in (ROOT / "bench").glob("*.py"):
+    for program in [*(ROOT / "bench").glob("*.py"), *(ROOT / "src" / "tools").glob("*.py")]:
         names |= declared(program)
     return names | {"help"} | ELSEWHERE
 

@@ -263,6 +263,7 @@ def test_mistakes_are_answered_with_what_was_meant() -> None:
     assert complaint("ctdet --lr") == "--lr: expected one argument"
     assert complaint("ctdet --batch_size 0") == "--batch_size must be at least 1, not 0"
     assert "at least 0" in complaint("ctdet --lr nan")
+    assert "finite number" in complaint("ctdet --lr inf")
     assert "--input_res, --input_h, --input_w" in complaint("ctdet --input 5")
     assert "name each GPU once" in complaint("ctdet --gpus 0,0")
     assert "-1 alone" in complaint("ctdet --gpus=0,-1")

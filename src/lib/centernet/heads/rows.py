@@ -37,9 +37,8 @@ class Rows:
     they lie in, `cells` (N, 2), both x y, the `radii` (N,) of the gaussians along x and `down`
     (N,) along y, and whether it is `there` (N,) at all. Of each row: which of the `objects` (R,) it
     belongs to, the `index` (R,) y * w + x of the cell that learns, and its `mask` (R,), 0 for rows
-    without an object; a mask of
-    floats weighs the rows. As published object n has row n, for the cell of its centre. `room` is
-    that for objects, a constant of the data set.
+    without an object; a mask of floats weighs the rows. As published object n has row n, for the
+    cell of its centre. `room` is that for objects, a constant of the data set.
     """
 
     size: tuple[int, int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -114,6 +115,8 @@ class Flag:
         for one in value if self.many else (value,):
             if least is not None and one is not None and not one >= least:
                 raise UserError(f"--{self.name} must be at least {_short(least)}, not {one}")
+            if isinstance(one, float) and math.isinf(one):
+                raise UserError(f"--{self.name} must be a finite number, not {one}")
             mark = self.metadata.get("composed") or None
             composed = mark is not None and mark in str(one)
             if choices is not None and one is not None and one not in choices and not composed:

@@ -104,7 +104,7 @@ class Exdet(Task):
 
     def merge_flip(self, maps: Maps) -> Maps:
         """Maps of [images, mirrored images], the latter as maps of their own."""
-        return flipped.beside(maps)
+        return flipped.join_flipped(maps)
 
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         """The GROUPS best groups of the `k` highest peaks of each side; rows of score 0 are none.
@@ -113,7 +113,7 @@ class Exdet(Task):
         After `merge_flip` those of the mirrored image follow.
         """
         width = maps["hm_c"].shape[3]
-        upright, *mirrored = (self._decode(each, k) for each in flipped.apart(maps))
+        upright, *mirrored = (self._decode(each, k) for each in flipped.split_flipped(maps))
         if mirrored:
             parts = [upright, mirror_groups(mirrored[0], width)]
         elif self.half_mirrored:
@@ -174,8 +174,7 @@ class Exdet(Task):
 
 def mirror_groups(found: dict[str, Tensor], width: int) -> dict[str, Tensor]:
     """Detections of a mirrored image, in pixels of maps `width` wide, on the image itself."""
-    x1, y1, x2, y2 = found["boxes"].unbind(2)
-    boxes = torch.stack([width - x2, y1, width - x1, y2], dim=2)
+    boxes = flipped.mirror_boxes(found["boxes"], width)
     sides = found["extremes"].unbind(2)  # taken one by one: a list of indices exports as GatherND
     x, y = torch.stack([sides[i] for i in (TOP, RIGHT, BOTTOM, LEFT)], dim=2).unbind(3)
     return found | {"boxes": boxes, "extremes": torch.stack([width - x, y], dim=3)}

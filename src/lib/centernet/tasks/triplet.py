@@ -120,7 +120,7 @@ class Triplet(Task):
 
     def merge_flip(self, maps: Maps) -> Maps:
         """Maps of [images, mirrored images], the latter as maps of their own."""
-        return flipped.beside(maps)
+        return flipped.join_flipped(maps)
 
     def decode(self, maps: Maps, k: int) -> dict[str, Tensor]:
         """The PAIRS best pairs of corners, and the centres; `topk` of the options rules, not `k`.
@@ -129,7 +129,7 @@ class Triplet(Task):
         score -1. centres (B, M, 4) x y class score. After `merge_flip` those of the mirrored image
         follow.
         """
-        upright, *mirrored = (self._decode(each) for each in flipped.apart(maps))
+        upright, *mirrored = (self._decode(each) for each in flipped.split_flipped(maps))
         if not mirrored:
             return upright
         back = mirror_pairs(mirrored[0], maps["hmap_ct"].shape[3])
@@ -269,8 +269,7 @@ def to_image(
 
 def mirror_pairs(found: dict[str, Tensor], width: int) -> dict[str, Tensor]:
     """Detections of a mirrored image, in pixels of maps `width` wide, on the image itself."""
-    x1, y1, x2, y2 = found["boxes"].unbind(2)
-    boxes = torch.stack([width - x2, y1, width - x1, y2], dim=2)
+    boxes = flipped.mirror_boxes(found["boxes"], width)
     x, *rest = found["centres"].unbind(2)
     return found | {"boxes": boxes, "centres": torch.stack([width - x, *rest], dim=2)}
 
