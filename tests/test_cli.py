@@ -357,7 +357,7 @@ MISTAKES = [
     ("train", "ctdet --dataset custom --train_json no.json", "no.json"),
     ("train", "ctdet TINY --weights nowhere.pth", "nowhere.pth: no such file"),
     ("train", "ctdet TINY --weights none --input_res 100", "multiples of 32 for dla_34"),
-    ("test", "ctdet TINY --load_model MODEL --input_res 100", "set --input_res, or --input_h and --input_w"),
+    ("test", "ctdet TINY --load_model MODEL --input_res 100", "set --input_res, or"),
     ("train", "ctdet TINY --weights none --keep_res", "add --batch_size 1"),
     ("train", "ctdet TINY --arch mobilenetv3 --weights none --input_res 64", "--batch_size 8"),
     ("train", "ctdet TINY --load_model no.pth", "no.pth: no such checkpoint"),
