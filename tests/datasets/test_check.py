@@ -128,9 +128,7 @@ def test_unreadable_images_are_named(
     assert "images cannot be used" in said
 
 
-def test_a_set_without_objects_ends_with_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_a_set_without_objects_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = write_coco(tmp_path / "t.json", [])
     words = ["ctdet", "--dataset", "custom", "--train_json", str(path)]
     assert call("check", words, tmp_path) == 2

@@ -224,7 +224,5 @@ def test_a_network_without_counterpart_is_named(tmp_path: Path) -> None:
         load_detector(tmp_path / "a.ckpt", info=INFO)
     content["hyper_parameters"]["neck"] = "PAN"
     torch.save(content, tmp_path / "a.ckpt")
-    with pytest.raises(
-        UserError, match=r"a\.ckpt: a .*-lightning: neck 'PAN'"
-    ):
+    with pytest.raises(UserError, match=r"a\.ckpt: a .*-lightning: neck 'PAN'"):
         read_checkpoint(tmp_path / "a.ckpt")

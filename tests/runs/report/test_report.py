@@ -190,4 +190,4 @@ def test_sizes_joints_and_distances(tmp_path: Path) -> None:
     assert '<th scope="row">all</th><td>0.700</td><td>0.400</td>' in text
     assert '<th scope="row">small</th>' not in text  # nothing there to decide
     assert "left &lt;eye&gt;</th><td>5</td><td>0.020</td><td>80.0%</td>" in text
-    assert '0 to 10 m</th><td>4</td><td>50.0%</td><td></td>' in text
+    assert "0 to 10 m</th><td>4</td><td>50.0%</td><td></td>" in text
