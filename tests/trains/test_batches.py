@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from itertools import chain
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from torch.utils._pytree import tree_leaves
 
 from centernet.runtime.errors import UserError
+from centernet.trains import loader
 from centernet.trains.distributed import Processes
 from centernet.trains.loader import EpochLoader
 from centernet.trains.sampler import BatchSampler
@@ -168,3 +170,25 @@ def test_one_seed_for_all_generators() -> None:
     seed_everything(3, 1, 0)
     assert draws() == first
     assert all(a != b for a, b in zip(first, second, strict=True))
+
+
+def test_a_worker_says_nothing_of_a_main_process_that_is_gone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Another thread's broken connection is passed over, and no other exception is."""
+
+    def raised(error: Exception, thread: bool) -> str:
+        def hook() -> None:
+            loader._without_hang_ups(type(error), error, None)
+
+        if thread:
+            other = threading.Thread(target=hook)
+            other.start()
+            other.join()
+        else:
+            hook()
+        return capsys.readouterr().err
+
+    assert raised(EOFError(), thread=True) == raised(ConnectionResetError(), thread=True) == ""
+    assert "ValueError: wrong" in raised(ValueError("wrong"), thread=True)
+    assert "EOFError" in raised(EOFError(), thread=False)

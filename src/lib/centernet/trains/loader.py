@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from itertools import islice
+from types import TracebackType
 from typing import Any, Protocol
 
 import cv2
@@ -160,3 +163,17 @@ def _settle_in(worker: int) -> None:
     cv2.setNumThreads(0)  # workers are the parallelism; threads of threads only wait for each other
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's, which ends them
+    sys.excepthook = _without_hang_ups
+
+
+def _without_hang_ups(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """As Python's, but for a thread whose other end has gone.
+
+    The thread that hands memory over to the main process prints a traceback when that one is
+    interrupted while it is taking it.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if main or not issubclass(kind, EOFError | ConnectionError):
+        sys.__excepthook__(kind, error, trace)
